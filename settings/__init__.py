@@ -1,0 +1,1 @@
+"""What every process agrees on: configuration, Redis keys, the shapes of stored records."""

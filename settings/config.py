@@ -1,0 +1,193 @@
+"""The configuration, read from the environment and from `.env` in the working directory."""
+
+import logging
+import os
+import re
+import socket
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import platformdirs
+from dotenv import dotenv_values
+from pydantic import AfterValidator, AliasChoices, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+logger = logging.getLogger(__name__)
+
+#: Names from the first version of the platform that are still read, and what to say about them.
+LEGACY_NAMES = {
+    "CELERY_RESULT_BACKEND": "RESULT_BACKEND_URL",
+    "MODEL_CACHE_DIR": "MODEL_MANAGER_PATH",
+    "GPU_INDEX": "GPU_DEVICES",
+    "DIRECTML_DEVICE_INDEX": "GPU_DEVICES",
+    "TORCH_DTYPE": "MODEL_DTYPE",
+}
+
+_DEVICE = r"(?:\d+|(?:cuda|xpu|directml|cpu)(?::\d+)?)"
+_DEVICES = re.compile(rf"auto|all|{_DEVICE}(?:,{_DEVICE})*")
+_REDIS_URL = re.compile(r"(redis|rediss|unix)://.+")
+
+
+class InvalidConfiguration(SystemExit):
+    """A setting has a value that cannot be used; ends the start-up with one line and no traceback."""
+
+
+def _devices(value: str) -> str:
+    value = value.replace(" ", "").lower()
+    if not _DEVICES.fullmatch(value):
+        raise ValueError(
+            "allowed are auto, all, or a comma-separated list of indices and devices such as 0,2 or cuda:0,directml:1,cpu"
+        )
+    return value
+
+
+def _redis_url(value: str) -> str:
+    if not _REDIS_URL.fullmatch(value):
+        raise ValueError("allowed are redis://HOST:PORT/DB, rediss://… (TLS) and unix://PATH")
+    return value
+
+
+def _existing_folder(value: Path) -> Path:
+    if not value.expanduser().is_dir():
+        raise ValueError("allowed is an existing folder that this process may read")
+    return value.expanduser()
+
+
+RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+
+
+class Settings(BaseSettings):
+    """Every setting, named as in the environment but in lower case; the docstrings are the operator's reference."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
+
+    redis_url: RedisUrl | None = None
+    """The Redis (6.2 or newer) or Valkey that holds the queues: redis://:PASSWORD@HOST:6379/0. When it is not set,
+    redis://127.0.0.1:6379/0 is used, and where nothing listens there a worker starts a private server for a first run."""
+
+    result_backend_url: RedisUrl | None = Field(
+        default=None, validation_alias=AliasChoices("RESULT_BACKEND_URL", "CELERY_RESULT_BACKEND")
+    )
+    """Where results and streams are kept. Not set: the next database of REDIS_URL's server."""
+
+    gpu_devices: Annotated[str, AfterValidator(_devices)] = "auto"
+    """The devices of this host that serve, one process each. auto: every device of the first of CUDA (ROCm included),
+    XPU, DirectML, CPU that has one. all: every accelerator of every kind. 0,2: these indices of auto's choice.
+    cuda:0, xpu:0, directml:1, cpu: exactly these; a device that is not available ends the worker with the reason."""
+
+    gpu_index: int | None = Field(default=None, ge=0)
+    """The old name for one index in GPU_DEVICES; read only when GPU_DEVICES is not set."""
+
+    directml_device_index: int | None = Field(default=None, ge=0)
+    """The old name for GPU_DEVICES=directml:N; read only when GPU_DEVICES is not set."""
+
+    gpu_memory_fraction: float = Field(default=0.9, gt=0, le=1)
+    """The share of a device's memory that loaded models may fill, more than 0 and at most 1. On the CPU: of the RAM."""
+
+    worker_concurrency: int = Field(default=64, ge=1, le=1024)
+    """How many tasks one process holds at a time, so that they can be batched. One thread each, mostly waiting."""
+
+    batch_tokens: int | None = Field(default=None, ge=1)
+    """The most padded tokens in one batch. Not set: a value that suits the kind of device."""
+
+    cpu_threads: int | None = Field(default=None, ge=1)
+    """Threads that one process computes with on the CPU. Not set: PyTorch's own choice, one a core."""
+
+    model_manager_path: Annotated[Path, AfterValidator(_existing_folder)] | None = Field(
+        default=None, validation_alias=AliasChoices("MODEL_MANAGER_PATH", "MODEL_CACHE_DIR")
+    )
+    """The folder that the model-manager shares: models in the Hub's cache layout or in folders named after them."""
+
+    model_manager_url: str | None = None
+    """The model-manager's HTTP address. Not served by this version: share the folder and set MODEL_MANAGER_PATH."""
+
+    model_dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
+        default="auto", validation_alias=AliasChoices("MODEL_DTYPE", "TORCH_DTYPE")
+    )
+    """The precision that models are loaded in: auto (float32 on CPU and DirectML, the checkpoint's own elsewhere),
+    float32, float16 or bfloat16."""
+
+    max_payload_bytes: int = Field(default=4_194_304, ge=1024)
+    """The largest task message in bytes. The gateway refuses to send a larger one, the worker to run it."""
+
+    task_timeout: int = Field(default=300, ge=1)
+    """Seconds that one task may run, loading its model included, before it is stopped and fails."""
+
+    result_ttl: int = Field(default=3600, ge=1)
+    """Seconds that a result is kept for its caller."""
+
+    worker_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    """A name for this host's workers. Not set: the host's name. The process id is added to it."""
+
+    state_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_state_dir("cluster-manager")))
+    """The folder for device locks and for the private Redis of a first run."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_old_device_names(cls, values: dict[str, object]) -> dict[str, object]:
+        given = {name.lower(): value for name, value in values.items()}
+        if "gpu_devices" not in given:
+            if (index := given.get("directml_device_index")) is not None:
+                return {**values, "gpu_devices": f"directml:{index}"}
+            if (index := given.get("gpu_index")) is not None:
+                return {**values, "gpu_devices": str(index)}
+        return values
+
+    @model_validator(mode="after")
+    def _refuse_the_http_store(self) -> Self:
+        if self.model_manager_url and not self.model_manager_path:
+            raise ValueError(
+                f"MODEL_MANAGER_URL={self.model_manager_url} cannot be used by this version: "
+                "share the model-manager's folder with this host and set MODEL_MANAGER_PATH"
+            )
+        return self
+
+    @property
+    def host_name(self) -> str:
+        """The name that this host's workers and their records carry."""
+        return self.worker_id or re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname()) or "host"
+
+
+def _one_line(error: ValidationError) -> str:
+    """The first problem of a configuration: the variable, its value, what is allowed."""
+    problem = error.errors()[0]
+    reason = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"]:
+        return f"Configuration: {reason}."
+    variable = str(problem["loc"][0]).upper()
+    return f"Configuration: {variable}={problem['input']} is not valid: {reason}."
+
+
+def _note_legacy_names(env_file: str | None) -> None:
+    given = {*os.environ, *(dotenv_values(env_file) if env_file else ())}
+    for old, new in LEGACY_NAMES.items():
+        if old in given:
+            logger.warning("%s is the old name of %s; it is still read, but set %s instead.", old, new, new)
+
+
+def read_settings(env_file: str | None = ".env") -> Settings:
+    """Reads the configuration anew.
+
+    Raises:
+      InvalidConfiguration: With the first variable that is wrong, its value and what is allowed.
+    """
+    try:
+        settings = Settings(_env_file=env_file)  # type: ignore[call-arg]  # pydantic-settings' own keyword
+    except ValidationError as error:
+        raise InvalidConfiguration(_one_line(error)) from None
+    _note_legacy_names(env_file)
+    return settings
+
+
+@cache
+def current_settings() -> Settings:
+    """This process's configuration, read once."""
+    return read_settings()

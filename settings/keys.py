@@ -1,0 +1,64 @@
+"""Every Redis key and queue name; no other module spells one.
+
+The queues themselves belong to Dramatiq (namespace `dramatiq`); what this project adds starts with `cm:`. A key that has
+no TTL here is bounded in another way, which its comment tells.
+"""
+
+#: The Dramatiq queue of the inference actors.
+INFERENCE_QUEUE = "inference"
+
+#: The Dramatiq queue of the cluster's own jobs; every worker process serves it, those without a device too.
+CONTROL_QUEUE = "control"
+
+#: Dramatiq's namespace for its keys in Redis.
+DRAMATIQ_NAMESPACE = "dramatiq"
+
+#: The namespace of task results in the result database.
+RESULTS_NAMESPACE = "dramatiq-results"
+
+#: Sorted set: worker id → last beat in seconds by Redis' clock. Workers that are long gone are trimmed at each beat.
+WORKERS = "cm:workers"
+
+#: Set of the queue names that workers serve. Grows with the code, not with the load.
+QUEUES = "cm:queues"
+
+#: The cluster's last health summary, with a TTL.
+HEALTH = "cm:health"
+
+#: Sorted set: a day of health summaries by their time; older ones are removed at each write.
+HEALTH_HISTORY = "cm:health:history"
+
+
+def worker(worker_id: str) -> str:
+    """The record of one worker process; expires when it stops beating."""
+    return f"cm:worker:{worker_id}"
+
+
+def health_minute(minute: int) -> str:
+    """Taken by the one job that summarises this minute (minutes since the epoch)."""
+    return f"cm:health:minute:{minute}"
+
+
+def stream(message_id: str) -> str:
+    """The tokens of one generation as they come, in the result database; capped, with a TTL."""
+    return f"cm:stream:{message_id}"
+
+
+def ready(queue: str) -> str:
+    """List of the ids that wait in a queue."""
+    return f"{DRAMATIQ_NAMESPACE}:{queue}"
+
+
+def bodies(queue: str) -> str:
+    """Hash of a queue's messages, waiting and in hand."""
+    return f"{DRAMATIQ_NAMESPACE}:{queue}.msgs"
+
+
+def delayed_bodies(queue: str) -> str:
+    """Hash of a queue's delayed messages: workers hold their ids in memory, so the hash is what counts them."""
+    return f"{DRAMATIQ_NAMESPACE}:{queue}.DQ.msgs"
+
+
+def dead(queue: str) -> str:
+    """Sorted set of a queue's dead letters by the time of their death in milliseconds."""
+    return f"{DRAMATIQ_NAMESPACE}:{queue}.XQ"

@@ -1,0 +1,121 @@
+"""The shapes of everything that is stored in Redis for others to read.
+
+Memory is in bytes, times are seconds since the epoch, durations say their unit. `None` means that nobody can tell.
+"""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+#: Raised when a reader of the older shape would misread a record.
+RECORD_VERSION = 1
+
+#: Seconds between two beats of a worker.
+BEAT_SECONDS = 2.0
+
+#: Seconds after its last beat at which a worker's record expires: a driver call may hold the GIL for a while.
+RECORD_TTL_SECONDS = 30
+
+#: A worker that has missed this many seconds of beats is shown as late.
+LATE_AFTER_SECONDS = 3 * BEAT_SECONDS
+
+WorkerState = Literal["starting", "loading", "idle", "busy", "draining", "standby", "control"]
+
+
+class Record(BaseModel):
+    """A frozen value that reads what newer writers added without a complaint."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    def to_json(self) -> str:
+        """The stored text."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Reads a stored text.
+
+        Raises:
+          pydantic.ValidationError: When it is not a record of this shape.
+        """
+        return cls.model_validate_json(text)
+
+
+class DeviceRecord(Record):
+    """A device as its worker sees it."""
+
+    name: str
+    backend: str
+    label: str
+    memory_total: int | None = None
+    memory_used: int | None = None
+    memory_source: str | None = None
+    models_budget: int | None = None
+
+
+class ModelRecord(Record):
+    """A model that a worker holds in its device's memory."""
+
+    model: str
+    revision: str
+    dtype: str
+    bytes: int
+    uses: int
+    loaded_at: float
+    last_used_at: float
+
+
+class TaskRecord(Record):
+    """A task that a worker has in hand."""
+
+    message_id: str
+    actor: str
+    model: str | None = None
+    started_at: float
+
+
+class WorkerRecord(Record):
+    """What one worker process says about itself every two seconds."""
+
+    version: int = RECORD_VERSION
+    worker_id: str
+    host: str
+    pid: int
+    broker_id: str
+    state: WorkerState
+    device: DeviceRecord | None = None
+    models: tuple[ModelRecord, ...] = ()
+    running: tuple[TaskRecord, ...] = ()
+    loading: str | None = None
+    queues: tuple[str, ...] = ()
+    done: int = 0
+    failed: int = 0
+    rss_bytes: int | None = None
+    software: dict[str, str] = {}
+    started_at: float
+    sent_at: float
+
+
+class QueueCounts(Record):
+    """The messages of one queue by what has become of them."""
+
+    queue: str
+    ready: int
+    running: int
+    delayed: int
+    dead: int
+
+
+class ClusterHealth(Record):
+    """The cluster's summary of one minute, written by the periodic job."""
+
+    version: int = RECORD_VERSION
+    at: float
+    queues: tuple[QueueCounts, ...]
+    workers: int
+    workers_late: int
+    devices: int
+    busy: int
+    models: dict[str, int]
+    memory_total: int | None = None
+    memory_used: int | None = None
