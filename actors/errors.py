@@ -1,0 +1,122 @@
+"""Every error that a caller, an operator or a retry policy can meet.
+
+The class says whether trying again can help; a failed task's result carries the class name, so that `actors.client`
+raises the same class at the caller.
+
+* ClusterError
+  x PermanentError          trying the same again cannot help; never retried
+    - InvalidRequest
+      + RequestTooLarge
+    - UnknownActor
+    - ModelNotFound
+    - ModelRefused
+    - ModelBroken
+    - ModelTooLarge
+    - InferenceFailed
+    - TaskTimedOut
+  x TransientError          another attempt, perhaps on another worker, may succeed; retried with backoff
+    - DeviceOutOfMemory
+    - StoreUnreachable
+    - WorkerStopping
+  x DeviceUnavailable       at a worker's start
+  x CallerError             raised at the caller only
+    - RedisUnreachable
+    - ResultTimeout
+    - StreamInterrupted
+    - TaskFailed
+"""
+
+
+class ClusterError(Exception):
+    """The root of this project's errors."""
+
+
+class PermanentError(ClusterError):
+    """Trying the same again cannot help."""
+
+
+class InvalidRequest(PermanentError):
+    """A request has a field that is missing, unknown, of the wrong type or out of range."""
+
+
+class RequestTooLarge(InvalidRequest):
+    """A task message is larger than MAX_PAYLOAD_BYTES."""
+
+
+class UnknownActor(PermanentError):
+    """A message names an actor that the workers do not have."""
+
+
+class ModelNotFound(PermanentError):
+    """The model store has no such model or revision."""
+
+
+class ModelRefused(PermanentError):
+    """A model is there, and loading it would be unsafe or is not supported."""
+
+
+class ModelBroken(PermanentError):
+    """A model's files are incomplete or cannot be read."""
+
+
+class ModelTooLarge(PermanentError):
+    """A model needs more memory than the device's budget."""
+
+
+class InferenceFailed(PermanentError):
+    """The model failed on this input, alone in its batch."""
+
+
+class TaskTimedOut(PermanentError):
+    """A task ran for longer than TASK_TIMEOUT."""
+
+
+class TransientError(ClusterError):
+    """Another attempt may succeed."""
+
+
+class DeviceOutOfMemory(TransientError):
+    """The device had no memory left for this task, alone in its batch."""
+
+
+class StoreUnreachable(TransientError):
+    """The model store does not answer."""
+
+
+class WorkerStopping(TransientError):
+    """The worker ended before the task did."""
+
+
+class DeviceUnavailable(ClusterError):
+    """A device that is configured cannot be used on this host."""
+
+
+class CallerError(ClusterError):
+    """Something went wrong between the caller and the queue."""
+
+
+class RedisUnreachable(CallerError):
+    """Redis does not answer the caller."""
+
+
+class ResultTimeout(CallerError):
+    """No result came within the caller's timeout; the task may still run."""
+
+
+class StreamInterrupted(CallerError):
+    """A stream was cut or started anew by a retry; `result` still has the whole text when the task ends well."""
+
+
+class TaskFailed(CallerError):
+    """A task failed with an error that this version of the client does not know."""
+
+
+def _descendants(root: type[ClusterError]) -> dict[str, type[ClusterError]]:
+    known = {root.__name__: root}
+    for child in root.__subclasses__():
+        known |= _descendants(child)
+    return known
+
+
+#: The classes that a failed task's result may name.
+BY_NAME = _descendants(PermanentError) | _descendants(TransientError)

@@ -1,0 +1,28 @@
+"""Pretend DirectML adapters inside the test's own process."""
+
+import gc
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+@pytest.fixture
+def adapters(directml_site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """Two empty adapters, here and in child processes; as good as new again after the test."""
+    from transformers import cache_utils
+
+    # Opening a device changes this class for the rest of the process.
+    monkeypatch.setattr(cache_utils.DynamicLayer, "update", cache_utils.DynamicLayer.update)
+    monkeypatch.setenv("PYTHONPATH", str(directml_site))
+    monkeypatch.syspath_prepend(directml_site)
+    torch_directml = importlib.import_module("torch_directml")
+    yield torch_directml.fake_adapters
+    # An error that the test expected still holds the test's tensors.
+    gc.collect()
+    for index in range(torch_directml.device_count()):
+        torch_directml.fake_adapters.restore(index)
+    del sys.modules["torch_directml"]

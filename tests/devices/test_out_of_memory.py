@@ -1,0 +1,64 @@
+"""A full device is recognised by what each backend really says, and nothing else is taken for one."""
+
+from types import ModuleType
+
+import pytest
+import torch
+
+from actors.devices.out_of_memory import is_out_of_memory
+
+#: More than any host has.
+PEBIBYTE = 2**50
+
+
+def test_a_full_adapter_of_directml_is_recognised(adapters: ModuleType) -> None:
+    adapters.set_limit(0, 4096)
+
+    with pytest.raises(RuntimeError) as full:
+        torch.empty(8192, dtype=torch.uint8, device="privateuseone:0")
+
+    assert is_out_of_memory(full.value)
+
+
+def test_a_full_host_is_recognised() -> None:
+    with pytest.raises(RuntimeError) as full:
+        torch.empty(PEBIBYTE, dtype=torch.uint8)
+
+    assert is_out_of_memory(full.value)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."),
+        MemoryError(),
+        RuntimeError("OOM when allocating tensor"),
+        RuntimeError("[enforce fail] error code -2147024882"),
+        RuntimeError("HRESULT 8007000E"),
+    ],
+)
+def test_what_backends_are_known_to_say_is_recognised(error: Exception) -> None:
+    assert is_out_of_memory(error)
+
+
+def test_a_lost_adapter_is_not_a_full_one(adapters: ModuleType) -> None:
+    adapters.lose_device(0)
+
+    with pytest.raises(RuntimeError) as lost:
+        torch.empty(1, device="privateuseone:0")
+
+    assert not is_out_of_memory(lost.value)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("mat1 and mat2 shapes cannot be multiplied (2x3 and 2x3)"),
+        RuntimeError("CUDA error: device-side assert triggered"),
+        ValueError("There is not enough GPU video memory available!"),
+        OSError("Cannot allocate memory"),
+        KeyboardInterrupt(),
+    ],
+)
+def test_other_errors_are_not_taken_for_a_full_device(error: BaseException) -> None:
+    assert not is_out_of_memory(error)
