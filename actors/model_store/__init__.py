@@ -1,0 +1,1 @@
+"""From a model's id to a folder of verified files."""
