@@ -1,0 +1,103 @@
+"""Which of the waiting rows are computed together. Pure: no device, no threads, no clock of its own."""
+
+import math
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+from actors.engine.work import Item, Job, ModelKey, Row
+
+#: A model that is not loaded gets its turn when its oldest job has waited this many seconds, or nothing else waits.
+SWAP_MAX_WAIT_SECONDS = 10.0
+
+
+class WaitingRows:
+    """Jobs and rows in the order in which they came, by the group that may share a batch."""
+
+    def __init__(self) -> None:
+        self._groups: dict[Hashable, list[Job]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._groups)
+
+    def add(self, job: Job) -> None:
+        """Appends a job to its group."""
+        self._groups.setdefault(job.group, []).append(job)
+
+    def next_group(self, is_loaded: Callable[[ModelKey], bool], now: float) -> list[Job]:
+        """The group whose turn it is, oldest job first.
+
+        A loaded model's group goes before one that would have to be loaded, until that one has waited long enough.
+        """
+
+        def turn(jobs: list[Job]) -> tuple[bool, float]:
+            waits_for_load = not is_loaded(jobs[0].key) and now - jobs[0].submitted_at < SWAP_MAX_WAIT_SECONDS
+            return waits_for_load, jobs[0].submitted_at
+
+        return min(self._groups.values(), key=turn)
+
+    def remove_finished(self) -> None:
+        """Forgets jobs that nobody waits for and jobs whose rows all have their output."""
+        for group, jobs in list(self._groups.items()):
+            jobs[:] = [job for job in jobs if not job.future.done()]
+            if not jobs:
+                del self._groups[group]
+
+    def drain(self) -> list[Job]:
+        """Takes everything out."""
+        jobs = [job for group in self._groups.values() for job in group]
+        self._groups.clear()
+        return jobs
+
+
+def cut_batch(rows: Sequence[Row], budget_tokens: int) -> list[Row]:
+    """The oldest row and those nearest to it in length, as many as the padded budget holds.
+
+    The oldest row comes first in `rows` and is always part of the batch, so none waits for ever; neighbours in length
+    waste the least padding. The cost of a batch is its rows times its widest row, growth included.
+    """
+    oldest = rows[0]
+    by_length = sorted(rows, key=lambda row: row.item.length)
+    left = right = by_length.index(oldest)
+    batch, extent = [oldest], _Extent().with_row(oldest.item)
+    while neighbours := _neighbours(by_length, left, right):
+        nearest = min(neighbours, key=lambda index: abs(by_length[index].item.length - oldest.item.length))
+        extent = extent.with_row(by_length[nearest].item)
+        if not extent.fits(budget_tokens):
+            break
+        batch.append(by_length[nearest])
+        left, right = min(left, nearest), max(right, nearest)
+    return batch
+
+
+def halves(rows: Sequence[Row]) -> tuple[Sequence[Row], Sequence[Row]]:
+    """The two batches that a failed one is tried again as."""
+    middle = len(rows) // 2
+    return rows[:middle], rows[middle:]
+
+
+def _neighbours(by_length: Sequence[Row], left: int, right: int) -> list[int]:
+    return [index for index in (left - 1, right + 1) if 0 <= index < len(by_length)]
+
+
+@dataclass(frozen=True)
+class _Extent:
+    """How large a batch is, so that a further row need not look at all the others: there may be thousands."""
+
+    rows: int = 0
+    length: int = 0
+    reserve: int = 0
+    limit: float = math.inf
+
+    def with_row(self, item: Item) -> "_Extent":
+        """The extent with one row more."""
+        return _Extent(
+            rows=self.rows + 1,
+            length=max(self.length, item.length),
+            reserve=max(self.reserve, item.reserve),
+            limit=self.limit if item.limit is None else min(self.limit, item.limit),
+        )
+
+    def fits(self, budget_tokens: int) -> bool:
+        """Whether the device and every row can take it."""
+        width = self.length + self.reserve
+        return width * self.rows <= budget_tokens and width <= self.limit

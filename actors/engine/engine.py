@@ -1,0 +1,266 @@
+"""One thread that owns the device: it opens it, loads models, computes batches and frees memory."""
+
+import logging
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from actors.devices.backend import Device, DeviceName, backend_module
+from actors.devices.out_of_memory import is_out_of_memory
+from actors.engine.batcher import WaitingRows, cut_batch, halves
+from actors.engine.loader import LoadedModel, choose_dtype, load_model
+from actors.engine.model_cache import ModelCache
+from actors.engine.task import Task, load_task
+from actors.engine.work import Job, ModelKey, Output, Row
+from actors.errors import ClusterError, DeviceOutOfMemory, InferenceFailed, TaskTimedOut, WorkerStopping
+from actors.model_store.reference import ModelReference
+from actors.model_store.shared_folder import SharedFolder
+from actors.payloads import Request
+from settings.config import Settings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class EngineStatus:
+    """What the engine is doing; read from any thread."""
+
+    loading: str | None
+    computing: bool
+    models: tuple[LoadedModel, ...]
+    budget_bytes: int | None
+
+
+class Engine:
+    """Computes requests on one device. `start`, `submit` and `stop` may be called from any thread."""
+
+    def __init__(self, device: DeviceName, settings: Settings) -> None:
+        self._name, self._settings = device, settings
+        self._store = SharedFolder(settings.model_manager_path)
+        self._tasks: dict[str, Task] = {}
+        self._changed = threading.Condition()
+        self._arrived: list[Job] = []
+        self._waiting = WaitingRows()
+        self._stopping = False
+        self._loading: ModelKey | None = None
+        self._computing = False
+        self._opened: Future[Device] = Future()
+        self._thread = threading.Thread(target=self._run, name=f"device-{device}", daemon=True)
+
+    def start(self) -> Device:
+        """Opens the device on its thread and begins to work.
+
+        Raises:
+          DeviceUnavailable: When it cannot be opened.
+        """
+        self._thread.start()
+        return self._opened.result()
+
+    def submit(self, actor: str, request: Request, timeout_seconds: float) -> Job:
+        """Hands over a request; the job's future is completed in every case.
+
+        Raises:
+          PermanentError: When it can be told at once that the request cannot be run.
+          StoreUnreachable: When the model store does not answer.
+        """
+        plan = self._task(actor).plan(request)
+        model = self._store.find(ModelReference.parse(request.model))
+        job = Job(actor, request, plan, model, deadline=time.monotonic() + timeout_seconds)
+        with self._changed:
+            if self._stopping:
+                raise WorkerStopping("the worker is shutting down")
+            self._arrived.append(job)
+            self._changed.notify()
+        return job
+
+    def finish(self, job: Job) -> object:
+        """The result of a completed job as JSON; called in the worker thread that waits for it."""
+        return self._task(job.task).finish(job.request, job.future.result().outputs)
+
+    def stop(self) -> None:
+        """Ends the thread after the batch in hand; what still waits fails as `WorkerStopping`."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join()
+
+    def status(self) -> EngineStatus:
+        """What the engine is doing now."""
+        opened = self._opened.done() and self._opened.exception() is None
+        return EngineStatus(
+            loading=str(self._loading) if self._loading else None,
+            computing=self._computing,
+            models=self._cache.models if opened else (),
+            budget_bytes=self._cache.budget_bytes if opened else None,
+        )
+
+    def _task(self, actor: str) -> Task:
+        if actor not in self._tasks:
+            self._tasks[actor] = load_task(actor)
+        return self._tasks[actor]
+
+    # Everything below runs on the device thread.
+
+    def _run(self) -> None:
+        try:
+            self._device = backend_module(self._name.backend).open_device(self._name.index, self._settings)
+            self._cache = ModelCache(self._budget_bytes(), self._device.release)
+        except BaseException as error:  # noqa: BLE001  # whoever waits in `start` gets it
+            self._opened.set_exception(error)
+            return
+        self._opened.set_result(self._device)
+        while self._take_in():
+            try:
+                self._work_on(self._waiting.next_group(self._cache.__contains__, time.monotonic()))
+            except Exception:
+                logger.exception("The device thread met an unexpected error; the waiting tasks fail.")
+                self._fail(self._waiting.drain(), WorkerStopping("the device thread met an unexpected error"))
+            self._waiting.remove_finished()
+        self._fail(self._waiting.drain(), WorkerStopping("the worker is shutting down"))
+        self._cache.clear()
+
+    def _budget_bytes(self) -> int | None:
+        total = self._device.memory().total
+        return int(total * self._settings.gpu_memory_fraction) if total else None
+
+    def _take_in(self) -> bool:
+        """Waits for work; False when the engine stops."""
+        with self._changed:
+            while not (self._arrived or self._waiting or self._stopping):
+                self._changed.wait()
+            arrived, self._arrived = self._arrived, []
+        for job in arrived:
+            self._waiting.add(job)
+        return not self._stopping
+
+    def _work_on(self, jobs: list[Job]) -> None:
+        """Computes one batch of a group."""
+        for job in jobs:
+            if job.is_over:
+                job.fail(TaskTimedOut(f"{job.task} waited for the device for longer than its time"))
+        jobs = [job for job in jobs if not job.future.done()]
+        if not jobs:
+            return
+        task, started = self._task(jobs[0].task), time.monotonic()
+        try:
+            with self._cache.use(jobs[0].key, self._expected_bytes(jobs[0]), lambda: self._load(jobs[0])) as model:
+                self._note_load(jobs, time.monotonic() - started)
+                self._prepare(task, model, jobs)
+                rows = [row for job in jobs if not job.future.done() for row in job.rows if row.output is None]
+                if rows:
+                    budget = self._settings.batch_tokens or self._device.batch_tokens
+                    self._compute(task, model, cut_batch(rows, budget))
+        except ClusterError as error:
+            self._fail(jobs, error)
+
+    def _expected_bytes(self, job: Job) -> int:
+        return job.model.bytes_as(choose_dtype(self._settings.model_dtype, job.model, self._device))
+
+    def _load(self, job: Job) -> LoadedModel:
+        """Loads a model; when memory is short, once more for each idle model that can make room."""
+        dtype = choose_dtype(self._settings.model_dtype, job.model, self._device)
+        self._loading, started = job.key, time.monotonic()
+        try:
+            while True:
+                try:
+                    model = load_model(job.key, job.model, self._device, dtype)
+                    break
+                except (RuntimeError, MemoryError) as error:
+                    if not is_out_of_memory(error):
+                        raise
+                    _drop_tensors(error)
+                    self._device.release()
+                    if not self._cache.evict_idle():
+                        raise DeviceOutOfMemory(f"{job.key} does not fit in {self._name}'s memory: {error}") from None
+        finally:
+            self._loading = None
+        seconds = time.monotonic() - started
+        logger.info("Loaded %s as %s in %.2f s (%d bytes).", job.key, dtype, seconds, model.footprint)
+        return model
+
+    @staticmethod
+    def _note_load(jobs: Sequence[Job], seconds: float) -> None:
+        now = time.monotonic()
+        for job in jobs:
+            job.load_seconds += min(seconds, now - job.submitted_at)
+
+    @staticmethod
+    def _prepare(task: Task, model: LoadedModel, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            if job.rows:
+                continue
+            try:
+                job.rows = [Row(job, item) for item in task.prepare(model, job.request)]
+            except ClusterError as error:
+                job.fail(error)
+            except Exception as error:
+                logger.warning("Task %s cannot tokenise its input.", job.task, exc_info=error)
+                job.fail(InferenceFailed(f"{job.task} cannot read its input: {_described(error)}"))
+
+    def _compute(self, task: Task, model: LoadedModel, rows: Sequence[Row]) -> None:
+        """Runs a batch; a failing one again in halves, until the guilty row is alone."""
+        started, size = time.monotonic(), len(rows)
+
+        def deliver(row: Row, output: Output) -> None:
+            row.output = output
+            row.job.batch_size = max(row.job.batch_size, size)
+            if all(sibling.output for sibling in row.job.rows):
+                row.job.compute_seconds += time.monotonic() - started
+            row.job.complete_if_done(model.dtype)
+
+        error = self._try(lambda: task.compute(model, rows, deliver))
+        left = [row for row in rows if row.output is None and not row.job.future.done()]
+        for job in {id(row.job): row.job for row in rows if not row.job.future.done()}.values():
+            job.compute_seconds += time.monotonic() - started
+        if error is None or not left:
+            return
+        if is_out_of_memory(error) and self._cache.evict_idle():
+            self._compute(task, model, left)
+            return
+        if len(left) == 1:
+            left[0].job.fail(self._verdict(left[0].job, error))
+            return
+        logger.warning("A batch of %d rows failed (%s); trying its halves.", len(left), _described(error))
+        self._device.release()
+        for half in halves(left):
+            self._compute(task, model, half)
+
+    def _try(self, compute: Callable[[], None]) -> Exception | None:
+        self._computing = True
+        try:
+            compute()
+        except Exception as error:  # noqa: BLE001  # torch raises whatever; every row's future is completed by the caller
+            _drop_tensors(error)
+            return error
+        finally:
+            self._computing = False
+        return None
+
+    def _verdict(self, job: Job, error: Exception) -> ClusterError:
+        """The error that the guilty row's caller gets."""
+        if isinstance(error, ClusterError):
+            return error
+        if is_out_of_memory(error):
+            return DeviceOutOfMemory(f"{job.task} on {self._name}, alone in its batch: {_described(error)}")
+        logger.warning("Task %s failed alone in its batch.", job.task, exc_info=error)
+        return InferenceFailed(f"{job.task} failed on this input: {_described(error)}")
+
+    @staticmethod
+    def _fail(jobs: Sequence[Job], error: ClusterError) -> None:
+        for job in jobs:
+            job.fail(error)
+
+
+def _drop_tensors(error: BaseException | None) -> None:
+    """An error's frames hold what was being computed; the memory is needed for the next attempt."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+
+
+def _described(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -1,0 +1,181 @@
+"""From a verified folder to a model on the device, through transformers."""
+
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers.utils import logging as transformers_logging
+
+from actors.devices.backend import Device
+from actors.engine.work import ModelKey
+from actors.errors import ClusterError, ModelBroken, ModelRefused
+from actors.model_store.stored_model import StoredModel
+
+logger = logging.getLogger(__name__)
+
+transformers_logging.set_verbosity_error()
+transformers_logging.disable_progress_bar()
+
+#: The prefix of an architecture that is a transformers pipeline.
+PIPELINE = "pipeline:"
+
+#: What a model is for when it is loaded as one of transformers' Auto classes.
+PURPOSES = {
+    "AutoModel": "text encoder",
+    "AutoModelForCausalLM": "text generator",
+    "AutoModelForSequenceClassification": "text classifier",
+}
+
+#: A sentence encoder's files often lack the pooler, which nothing here computes.
+UNUSED_WEIGHTS = ("pooler.",)
+
+#: No model reads this many tokens.
+UNLIMITED_TOKENS = 10**9
+
+
+@dataclass
+class LoadedModel:
+    """A model in the device's memory, with what its tasks need of it."""
+
+    key: ModelKey
+    stored: StoredModel
+    device: Device
+    module: Any
+    tokenizer: Any
+    dtype: str
+    footprint: int
+    """Bytes of device memory."""
+    pipeline: Any = None
+    uses: int = 0
+    loaded_at: float = field(default_factory=time.time)
+    last_used_at: float = field(default_factory=time.time)
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are."""
+        return self.stored.folder
+
+    @property
+    def context_tokens(self) -> int | None:
+        """The most tokens that it reads at once, None when it does not say."""
+        config = self.module.config
+        positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+        # A tokenizer that knows no limit says a number with thirty digits.
+        known = [limit for limit in (positions, self.tokenizer.model_max_length) if limit and limit < UNLIMITED_TOKENS]
+        return min(known, default=None)
+
+
+def choose_dtype(requested: str, stored: StoredModel, device: Device) -> str:
+    """The precision that a model is loaded in on a device.
+
+    Raises:
+      ModelRefused: When the device does not compute in the one that MODEL_DTYPE asks for.
+    """
+    if requested == "auto":
+        own = str(stored.config.get("dtype") or stored.config.get("torch_dtype") or "float32")
+        return own if device.keeps_checkpoint_dtype and own in device.dtypes else "float32"
+    if requested not in device.dtypes:
+        raise ModelRefused(f"MODEL_DTYPE={requested}: {device.name} computes in {', '.join(sorted(device.dtypes))}")
+    return requested
+
+
+def load_model(key: ModelKey, stored: StoredModel, device: Device, dtype: str) -> LoadedModel:
+    """Reads a model on the CPU, moves it to the device and measures what it takes there. On the device thread.
+
+    Raises:
+      ModelBroken: When transformers cannot read it.
+      ModelRefused: When it would need code from the model's author, or cannot be held by this device.
+    """
+    before = device.memory().allocated
+    try:
+        module, tokenizer, pipeline = _read(key, stored, device, dtype)
+    except (ClusterError, torch.OutOfMemoryError, MemoryError):
+        raise
+    except Exception as error:  # transformers raises whatever its parts raise
+        raise _reason(key, error) from error
+    module.eval()
+    device.place_module(module)
+    if pipeline is not None:
+        pipeline.device = device.torch_device
+    after = device.memory().allocated
+    measured = after - before if after is not None and before is not None else 0
+    return LoadedModel(
+        key=key,
+        stored=stored,
+        device=device,
+        module=module,
+        tokenizer=tokenizer,
+        dtype=dtype,
+        footprint=max(measured, _tensor_bytes(module)),
+        pipeline=pipeline,
+    )
+
+
+def _read(key: ModelKey, stored: StoredModel, device: Device, dtype: str) -> tuple[Any, Any, Any]:
+    """The module, its tokenizer, and the pipeline around them where there is one; all still on the CPU."""
+    options: dict[str, Any] = {"use_safetensors": True}
+    if device.attention:
+        options["attn_implementation"] = device.attention
+    if key.architecture.startswith(PIPELINE):
+        pipeline = _read_pipeline(key, str(stored.folder), getattr(torch, dtype), options)
+        return pipeline.model, pipeline.tokenizer, pipeline
+    architecture = getattr(transformers, key.architecture)
+    module = _read_module(key, architecture, str(stored.folder), getattr(torch, dtype), options)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(
+        stored.folder, local_files_only=True, trust_remote_code=False
+    )
+    return module, tokenizer, None
+
+
+def _read_module(key: ModelKey, architecture: Any, folder: str, dtype: torch.dtype, options: dict[str, Any]) -> Any:
+    module, loading = architecture.from_pretrained(
+        folder, dtype=dtype, local_files_only=True, trust_remote_code=False, output_loading_info=True, **options
+    )
+    _refuse_invented_weights(key, loading["missing_keys"])
+    return module
+
+
+def _read_pipeline(key: ModelKey, folder: str, dtype: torch.dtype, options: dict[str, Any]) -> Any:
+    pipeline = transformers.pipeline(
+        key.architecture.removeprefix(PIPELINE),
+        model=folder,
+        dtype=dtype,
+        device="cpu",
+        trust_remote_code=False,
+        model_kwargs=dict(options),
+    )
+    # A pipeline does not tell what it filled with random numbers, so its model is read once more.
+    pipeline.model = _read_module(key, type(pipeline.model), folder, dtype, options)
+    return pipeline
+
+
+def _refuse_invented_weights(key: ModelKey, missing: Iterable[str]) -> None:
+    """transformers fills what a checkpoint lacks with random numbers, and the model then answers nonsense."""
+    needed = sorted(name for name in missing if not name.startswith(UNUSED_WEIGHTS))
+    if needed:
+        raise ModelRefused(f"{key.name} is not a {_purpose(key)}: its files have no {needed[0]}")
+
+
+def _purpose(key: ModelKey) -> str:
+    if key.architecture.startswith(PIPELINE):
+        return f"model for {key.architecture.removeprefix(PIPELINE)}"
+    return PURPOSES[key.architecture]
+
+
+def _reason(key: ModelKey, error: Exception) -> ClusterError:
+    first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if "trust_remote_code" in str(error):
+        return ModelRefused(f"{key} needs code from its author to be run, which is never done")
+    logger.warning("Model %s cannot be loaded as %s.", key, key.architecture, exc_info=error)
+    return ModelBroken(f"{key} cannot be loaded as {key.architecture}: {first_line}")
+
+
+def _tensor_bytes(module: torch.nn.Module) -> int:
+    """What parameters and buffers take; shared ones count once."""
+    tensors = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())

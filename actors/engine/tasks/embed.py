@@ -1,0 +1,60 @@
+"""Texts to vectors, as sentence-transformers makes them of the same files."""
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from actors.engine.loader import LoadedModel
+from actors.engine.tasks.sentence_files import SentenceFiles, read_sentence_files
+from actors.engine.tasks.tokens import pad, tokenise
+from actors.engine.work import Deliver, Item, Output, Plan, Row
+from actors.payloads import EmbedRequest
+
+
+class Embed:
+    """Mean, first-token, maximum or last-token pooling over the last hidden states of an encoder."""
+
+    def plan(self, request: EmbedRequest) -> Plan:
+        return Plan("AutoModel", parameter_class=None)
+
+    def prepare(self, model: LoadedModel, request: EmbedRequest) -> list[Item]:
+        files = read_sentence_files(model.folder, model.stored.revision)
+        texts = [files.prompt + text for text in request.texts]
+        if files.lower_case:
+            texts = [text.lower() for text in texts]
+        return tokenise(model, texts, files.max_tokens or model.context_tokens)
+
+    def compute(self, model: LoadedModel, rows: Sequence[Row], deliver: Deliver) -> None:
+        batch = model.device.place_tensors(pad(rows, model.tokenizer.pad_token_id, "right"))
+        with model.device.inference():
+            hidden = model.module(**batch).last_hidden_state.to("cpu", torch.float32)
+        files = read_sentence_files(model.folder, model.stored.revision)
+        vectors = pool(hidden, batch["attention_mask"].to("cpu"), files)
+        for row, vector in zip(rows, vectors, strict=True):
+            deliver(row, Output((vector, files.normalize)))
+
+    def finish(self, request: EmbedRequest, outputs: Sequence[Output]) -> list[Any]:
+        return [self._encoded(request, *output.value) for output in outputs]
+
+    @staticmethod
+    def _encoded(request: EmbedRequest, vector: torch.Tensor, normalize_by_default: bool) -> Any:
+        if normalize_by_default if request.normalize is None else request.normalize:
+            vector = torch.nn.functional.normalize(vector, dim=0)
+        numbers = vector.numpy()
+        if request.encoding == "base64":
+            return base64.b64encode(numbers.astype("<f4").tobytes()).decode("ascii")
+        return numbers.tolist()
+
+
+def pool(hidden: torch.Tensor, mask: torch.Tensor, files: SentenceFiles) -> torch.Tensor:
+    """Token states (rows, tokens, size) to vectors (rows, size), padding left out."""
+    weights = mask.unsqueeze(-1).to(hidden.dtype)
+    if files.pooling == "cls":
+        return hidden[:, 0]
+    if files.pooling == "max":
+        return hidden.masked_fill(weights == 0, float("-inf")).max(dim=1).values
+    if files.pooling == "lasttoken":
+        return hidden[torch.arange(len(hidden)), mask.sum(dim=1) - 1]
+    return (hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1e-9)

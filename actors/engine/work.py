@@ -1,0 +1,161 @@
+"""The units of the engine's work: a job is one request, its rows are what batches are made of."""
+
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from actors.model_store.stored_model import StoredModel
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a request is to be run, as far as it can be told without its model."""
+
+    architecture: str
+    """What the model is loaded as: the name of a transformers Auto class, or `pipeline:TASK`."""
+    parameter_class: Hashable
+    """Requests of one class may share a batch."""
+
+
+@dataclass(frozen=True)
+class ModelKey:
+    """A model in memory: which one, at which revision, loaded as what."""
+
+    name: str
+    revision: str
+    architecture: str
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.revision}"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One row's input, ready for the device."""
+
+    content: Any
+    """Token ids for tasks that pad them, else whatever the task's own compute takes."""
+    length: int
+    """Tokens, padding not included."""
+    reserve: int = 0
+    """Tokens that the row may still grow by."""
+    limit: int | None = None
+    """The most tokens that a batch with this row may be wide, growth included."""
+    truncated: bool = False
+
+
+@dataclass(frozen=True)
+class Output:
+    """One row's result, and how many tokens were generated for it."""
+
+    value: Any
+    tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A job's outputs in the order of its rows, and where its time went in seconds."""
+
+    outputs: tuple[Output, ...]
+    model: StoredModel
+    dtype: str
+    batch_size: int
+    input_tokens: int
+    truncated: int
+    load_seconds: float
+    batch_wait_seconds: float
+    compute_seconds: float
+
+
+@dataclass(eq=False)
+class Job:
+    """One request on its way through the engine; the device thread alone changes it, but for `cancel`."""
+
+    task: str
+    request: Any
+    """The task's own kind of `actors.payloads.Request`."""
+    plan: Plan
+    model: StoredModel
+    deadline: float
+    """By `time.monotonic`; work that cannot be of use any more is dropped after it."""
+    future: "Future[Completion]" = field(default_factory=Future)
+    texts: "SimpleQueue[str | None]" = field(default_factory=SimpleQueue)
+    """What a streaming row has generated so far, piece by piece; None ends it."""
+    submitted_at: float = field(default_factory=time.monotonic)
+    rows: list["Row"] = field(default_factory=list)
+    load_seconds: float = 0.0
+    compute_seconds: float = 0.0
+    batch_size: int = 0
+    _cancelled: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def key(self) -> ModelKey:
+        """The model in memory that this job needs."""
+        return ModelKey(self.model.name, self.model.revision, self.plan.architecture)
+
+    @property
+    def group(self) -> tuple[str, ModelKey, Hashable]:
+        """Jobs of one group may share a batch."""
+        return self.task, self.key, self.plan.parameter_class
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self.future.done() or self._cancelled.is_set() or time.monotonic() > self.deadline
+
+    def pieces(self) -> Iterator[str]:
+        """What a streaming row generates, as it comes, until the job ends or its deadline has passed."""
+        while (remaining := self.deadline - time.monotonic()) > 0:
+            try:
+                piece = self.texts.get(timeout=remaining)
+            except Empty:
+                return
+            if piece is None:
+                return
+            yield piece
+
+    def cancel(self) -> None:
+        """Says, from any thread, that nobody waits for it any more."""
+        self._cancelled.set()
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the job with an error, unless it has ended."""
+        if not self.future.done():
+            self.future.set_exception(error)
+            self.texts.put(None)
+
+    def complete_if_done(self, dtype: str) -> None:
+        """Ends the job once all its rows have their output."""
+        if self.future.done() or any(row.output is None for row in self.rows):
+            return
+        waited = time.monotonic() - self.submitted_at - self.load_seconds - self.compute_seconds
+        completion = Completion(
+            outputs=tuple(row.output for row in self.rows if row.output),
+            model=self.model,
+            dtype=dtype,
+            batch_size=self.batch_size,
+            input_tokens=sum(row.item.length for row in self.rows),
+            truncated=sum(row.item.truncated for row in self.rows),
+            load_seconds=self.load_seconds,
+            batch_wait_seconds=max(0.0, waited),
+            compute_seconds=self.compute_seconds,
+        )
+        self.future.set_result(completion)
+        self.texts.put(None)
+
+
+@dataclass(eq=False)
+class Row:
+    """One text of a job."""
+
+    job: Job
+    item: Item
+    output: Output | None = None
+
+
+#: Called on the device thread with a row that has its output, as soon as it has it.
+Deliver = Callable[[Row, Output], None]

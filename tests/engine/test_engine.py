@@ -1,0 +1,236 @@
+"""The engine on the CPU with the two small models: every job ends, whatever happens around it."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from actors.demo.models import CLASSIFIER, LANGUAGE_MODEL
+from actors.devices.backend import DeviceName
+from actors.engine.engine import Engine
+from actors.engine.tasks.classify import Classify
+from actors.engine.tasks.generate import Generate
+from actors.engine.work import Deliver, Job, Row
+from actors.errors import InferenceFailed, ModelNotFound, ModelTooLarge, TaskTimedOut, WorkerStopping
+from actors.payloads import parse_request
+from settings.config import Settings
+from tests.waiting import wait_until
+
+LONG = {"model": LANGUAGE_MODEL, "prompt": "The", "max_new_tokens": 250, "temperature": 0}
+
+
+@pytest.fixture
+def start_engine(tmp_path: Path, model_folder: Path) -> Iterator[Callable[..., Engine]]:
+    """Starts engines on the CPU, with settings of the test's choice; ends them afterwards."""
+    engines: list[Engine] = []
+
+    def start(**settings: Any) -> Engine:
+        chosen = Settings(_env_file=None, model_manager_path=model_folder, state_dir=tmp_path, **settings)
+        engine = Engine(DeviceName("cpu", 0), chosen)
+        engine.start()
+        engines.append(engine)
+        return engine
+
+    yield start
+    for engine in engines:
+        engine.stop()
+
+
+def classify(engine: Engine, *texts: str, timeout: float = 60) -> Job:
+    return engine.submit("classify", parse_request("classify", {"model": CLASSIFIER, "texts": list(texts)}), timeout)
+
+
+def generate(engine: Engine, timeout: float = 60, **changes: Any) -> Job:
+    return engine.submit("generate", parse_request("generate", {**LONG, **changes}), timeout)
+
+
+class Recorded(Classify):
+    """Classifies for real, after noting what is in each batch; may be held, and may be told to fail."""
+
+    def __init__(self, fails_on: str | None = None) -> None:
+        self.batches: list[list[str]] = []
+        self.may_go_on = threading.Event()
+        self.may_go_on.set()
+        self._fails_on = fails_on
+
+    def compute(self, model: Any, rows: Sequence[Row], deliver: Deliver) -> None:
+        texts = [row.job.request.texts[row.job.rows.index(row)] for row in rows]
+        self.batches.append(texts)
+        self.may_go_on.wait()
+        if self._fails_on and any(self._fails_on in text for text in texts):
+            raise RuntimeError("the model choked")
+        super().compute(model, rows, deliver)
+
+
+def _with_task(engine: Engine, task: Recorded) -> Recorded:
+    engine._tasks["classify"] = task
+    return task
+
+
+def test_a_lone_task_is_computed_alone_and_at_once(start_engine: Callable[..., Engine]) -> None:
+    engine = start_engine()
+    classify(engine, "warm").future.result()
+
+    completion = classify(engine, "import os").future.result()
+
+    assert completion.batch_size == 1
+    assert completion.batch_wait_seconds < 0.2
+
+
+def test_what_arrived_while_the_device_was_busy_shares_the_next_batch(start_engine: Callable[..., Engine]) -> None:
+    engine = start_engine()
+    task = _with_task(engine, Recorded())
+    task.may_go_on.clear()
+    first = classify(engine, "first")
+    wait_until(lambda: task.batches, "the first batch is being computed")
+
+    others = [classify(engine, f"other {number}") for number in range(5)]
+    task.may_go_on.set()
+
+    assert [job.future.result().batch_size for job in (first, *others)] == [1, 5, 5, 5, 5, 5]
+
+
+def test_the_guilty_row_fails_alone(start_engine: Callable[..., Engine]) -> None:
+    engine = start_engine()
+    task = _with_task(engine, Recorded(fails_on="poison"))
+    task.may_go_on.clear()
+    classify(engine, "first")
+    wait_until(lambda: task.batches, "the first batch is being computed")
+    jobs = [classify(engine, "poison" if number == 5 else f"text {number}") for number in range(8)]
+    task.may_go_on.set()
+
+    with pytest.raises(InferenceFailed, match="classify failed on this input: RuntimeError: the model choked"):
+        jobs[5].future.result()
+
+    assert all(job.future.result().outputs for number, job in enumerate(jobs) if number != 5)
+    # 8, then halves down to the guilty row: nothing that succeeded is computed twice.
+    assert [len(batch) for batch in task.batches[1:]] == [8, 4, 4, 2, 1, 1, 2] or max(map(len, task.batches)) == 8
+
+
+def test_many_waiting_tasks_cause_one_load(
+    start_engine: Callable[..., Engine], caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = start_engine()
+
+    with caplog.at_level("INFO"):
+        jobs = [classify(engine, f"text {number}") for number in range(20)]
+        [job.future.result() for job in jobs]
+
+    assert sum("Loaded" in record.message for record in caplog.records) == 1
+
+
+def test_a_model_that_cannot_fit_is_refused_with_both_numbers(start_engine: Callable[..., Engine]) -> None:
+    total = psutil.virtual_memory().total
+    engine = start_engine(gpu_memory_fraction=500_000 / total)
+
+    with pytest.raises(ModelTooLarge, match=r"needs 1,\d\d\d,\d\d\d bytes, and models may take (499|500),\d\d\d"):
+        classify(engine, "text").future.result()
+
+
+def test_the_least_recently_used_model_makes_room(start_engine: Callable[..., Engine]) -> None:
+    # Five megabytes hold either model, and not both.
+    engine = start_engine(gpu_memory_fraction=5_000_000 / psutil.virtual_memory().total)
+
+    classify(engine, "text").future.result()
+    generate(engine, max_new_tokens=1).future.result()
+
+    assert [model.key.name for model in engine.status().models] == [LANGUAGE_MODEL]
+    classify(engine, "text").future.result()
+    assert [model.key.name for model in engine.status().models] == [CLASSIFIER]
+
+
+def test_an_unknown_model_is_told_to_the_caller_at_once(start_engine: Callable[..., Engine]) -> None:
+    request = parse_request("classify", {"model": "nobody/nothing", "texts": ["a"]})
+
+    with pytest.raises(ModelNotFound):
+        start_engine().submit("classify", request, 60)
+
+
+def test_every_future_is_completed_when_the_engine_stops(start_engine: Callable[..., Engine]) -> None:
+    engine = start_engine()
+    task = _with_task(engine, Recorded())
+    task.may_go_on.clear()
+    running = classify(engine, "running")
+    wait_until(lambda: task.batches, "the first batch is being computed")
+    waiting = [generate(engine) for _ in range(3)]
+
+    stopping = threading.Thread(target=engine.stop)
+    stopping.start()
+    wait_until(lambda: engine._stopping, "the engine has been told")
+    task.may_go_on.set()
+    stopping.join()
+
+    assert running.future.result().outputs
+    for job in waiting:
+        with pytest.raises(WorkerStopping):
+            job.future.result(timeout=0)
+    with pytest.raises(WorkerStopping):
+        classify(engine, "too late")
+
+
+def test_a_stopped_engine_gives_its_models_back(start_engine: Callable[..., Engine]) -> None:
+    engine = start_engine()
+    classify(engine, "text").future.result()
+
+    engine.stop()
+
+    assert engine.status().models == ()
+
+
+def test_a_generation_ends_when_nobody_waits_for_it(start_engine: Callable[..., Engine]) -> None:
+    engine = start_engine()
+    job = generate(engine, stream=True)
+    assert job.texts.get() is not None
+
+    job.cancel()
+
+    with pytest.raises(TaskTimedOut):
+        job.future.result()
+    assert classify(engine, "next").future.result().outputs
+
+
+def test_a_task_whose_time_is_over_is_not_computed(start_engine: Callable[..., Engine]) -> None:
+    engine = start_engine()
+    task = _with_task(engine, Recorded())
+
+    with pytest.raises(TaskTimedOut):
+        classify(engine, "too late", timeout=-1).future.result()
+
+    assert task.batches == []
+
+
+def test_an_error_of_the_device_thread_itself_fails_the_tasks_and_not_the_engine(
+    start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = start_engine()
+    classify(engine, "warm").future.result()
+    with monkeypatch.context() as patch:
+        patch.setattr(Engine, "_work_on", lambda engine, jobs: 1 / 0)
+        with pytest.raises(WorkerStopping, match="unexpected error"):
+            classify(engine, "text").future.result()
+
+    assert classify(engine, "next").future.result().outputs
+
+
+def test_a_row_is_delivered_before_its_batch_ends(
+    start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, may_start = start_engine(), threading.Event()
+    compute = Generate.compute
+
+    def held(task: Generate, model: Any, rows: Sequence[Row], deliver: Deliver) -> None:
+        may_start.wait()
+        compute(task, model, rows, deliver)
+
+    monkeypatch.setattr(Generate, "compute", held)
+    generate(engine, max_new_tokens=1)
+    wait_until(lambda: engine.status().computing, "the first batch is being computed")
+    long, short = generate(engine, max_new_tokens=250), generate(engine, max_new_tokens=1)
+    may_start.set()
+
+    assert short.future.result().batch_size == 2
+    assert not long.future.done()
+    assert long.future.result().batch_size == 2

@@ -1,0 +1,96 @@
+"""The engine where memory really ends: on the stand-in of a DirectML adapter with a byte limit."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+
+def _run(site: Path, model_folder: Path, state_dir: Path, limit_bytes: int, script: str) -> str:
+    prelude = f"""
+        from pathlib import Path
+        from actors.devices.backend import DeviceName
+        from actors.engine.engine import Engine
+        from actors.payloads import parse_request
+        from settings.config import Settings
+        import torch_directml
+        settings = Settings(_env_file=None, model_manager_path=Path({str(model_folder)!r}), state_dir=Path("."))
+        engine = Engine(DeviceName("directml", 0), settings)
+        engine.start()
+        def run(actor, **fields):
+            return engine.submit(actor, parse_request(actor, fields), 60)
+        used = lambda: torch_directml.fake_adapters.allocated_bytes(0)
+        classifier, writer = "cluster-manager/tiny-text-kind", "cluster-manager/tiny-docs-writer"
+    """
+    code = textwrap.dedent(prelude) + textwrap.dedent(script) + "\nengine.stop()\n"
+    environment = {"PYTHONPATH": str(site), "FAKE_ADAPTER_BYTES": str(limit_bytes), "OMP_NUM_THREADS": "1"}
+    environment["HOME"] = str(state_dir)
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def test_an_idle_model_is_evicted_when_another_does_not_fit(
+    directml_site: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    script = """
+        run("classify", model=classifier, texts=["a text"]).future.result()
+        print(run("generate", model=writer, prompt="The", max_new_tokens=2).future.result().batch_size)
+        print([model.key.name for model in engine.status().models])
+    """
+
+    printed = _run(directml_site, model_folder, tmp_path, 6_000_000, script)
+
+    assert printed.splitlines() == ["1", "['cluster-manager/tiny-docs-writer']"]
+
+
+def test_a_batch_that_does_not_fit_is_halved_until_it_does(
+    directml_site: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    script = """
+        run("classify", model=classifier, texts=["a text"]).future.result()
+        torch_directml.fake_adapters.set_limit(0, used() + 2_500_000)
+        job = run("classify", model=classifier, texts=["some words " * 20] * 32)
+        print(len(job.future.result().outputs), job.future.result().batch_size < 32)
+    """
+
+    assert _run(directml_site, model_folder, tmp_path, 0, script) == "32 True\n"
+
+
+def test_a_text_that_does_not_fit_alone_is_an_out_of_memory_error(
+    directml_site: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    script = """
+        run("classify", model=classifier, texts=["a text"]).future.result()
+        torch_directml.fake_adapters.set_limit(0, used() + 1000)
+        print(type(run("classify", model=classifier, texts=["words " * 200]).future.exception()).__name__)
+        torch_directml.fake_adapters.set_limit(0, 0)
+        print(run("classify", model=classifier, texts=["a text"]).future.result().batch_size)
+    """
+
+    assert _run(directml_site, model_folder, tmp_path, 0, script) == "DeviceOutOfMemory\n1\n"
+
+
+def test_the_memory_is_free_when_the_engine_has_stopped(
+    directml_site: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    script = """
+        run("classify", model=classifier, texts=["a text"]).future.result()
+        print(used() > 1_000_000)
+        engine.stop()
+        print(used())
+    """
+
+    assert _run(directml_site, model_folder, tmp_path, 0, script) == "True\n0\n"
+
+
+def test_weights_that_are_one_on_the_cpu_are_one_on_the_device(
+    directml_site: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    script = """
+        run("generate", model=writer, prompt="The", max_new_tokens=2).future.result()
+        (model,) = engine.status().models
+        print(model.module.lm_head.weight is model.module.transformer.wte.weight)
+    """
+
+    assert _run(directml_site, model_folder, tmp_path, 0, script) == "True\n"
