@@ -1,0 +1,86 @@
+"""The broker and its middleware in boot order: the worker's architecture on one screen."""
+
+import os
+
+import dramatiq
+from dramatiq.middleware import Callbacks, CurrentMessage, Middleware, Pipelines, Retries, TimeLimit
+from dramatiq.results import Results
+from periodiq import PeriodiqMiddleware
+
+from actors.errors import TransientError
+from actors.middleware.device_claim import DeviceClaim
+from actors.middleware.engine_life import EngineLife
+from actors.middleware.failure_answer import FailureAnswer
+from actors.middleware.heartbeat import Heartbeat
+from actors.middleware.local_redis import LocalRedis
+from actors.middleware.log_privacy import LogPrivacy
+from actors.queueing.broker import ClusterBroker
+from actors.queueing.results import ResultBackend
+from settings import keys
+from settings.config import Settings, current_settings
+from settings.connections import queue_client
+
+#: How often a task that failed for a passing reason is tried again.
+MAX_RETRIES = 3
+
+#: Milliseconds of silence after which a process's tasks are given to others. The same in every process, gateways too.
+HEARTBEAT_TIMEOUT_MS = 60_000
+
+#: One dispatch in twenty looks for tasks of dead processes; Dramatiq's default of one in a thousand takes minutes.
+MAINTENANCE_CHANCE_PER_MILLION = 50_000
+
+#: Dead letters are kept for a day.
+DEAD_MESSAGE_TTL_MS = 86_400_000
+
+#: The task's own deadline comes first; Dramatiq's limit is for a thread that does not look at it.
+TIME_LIMIT_MARGIN_SECONDS = 60
+
+
+def is_worth_retrying(retries: int, error: BaseException) -> bool:
+    """Only what may pass by itself, and not for ever."""
+    return isinstance(error, TransientError) and retries < MAX_RETRIES
+
+
+def create_broker(settings: Settings) -> ClusterBroker:
+    """The broker of gateways, workers and the scheduler; hooks for workers do nothing in the others."""
+    results, result_ttl_ms = ResultBackend(settings), settings.result_ttl * 1000
+    return ClusterBroker(
+        client=queue_client(settings),
+        namespace=keys.DRAMATIQ_NAMESPACE,
+        heartbeat_timeout=HEARTBEAT_TIMEOUT_MS,
+        maintenance_chance=MAINTENANCE_CHANCE_PER_MILLION,
+        dead_message_ttl=DEAD_MESSAGE_TTL_MS,
+        middleware=[
+            *_task_hooks(settings, results, result_ttl_ms),
+            *_worker_hooks(settings),
+        ],
+    )
+
+
+def _task_hooks(settings: Settings, results: ResultBackend, result_ttl_ms: int) -> list[Middleware]:
+    return [
+        TimeLimit(time_limit=(settings.task_timeout + TIME_LIMIT_MARGIN_SECONDS) * 1000),
+        Callbacks(),
+        Pipelines(),
+        FailureAnswer(results, result_ttl_ms),
+        Retries(min_backoff=1_000, max_backoff=30_000, retry_when=is_worth_retrying),
+        CurrentMessage(),
+        Results(backend=results, store_results=True, result_ttl=result_ttl_ms),
+        PeriodiqMiddleware(skip_delay=30),
+    ]
+
+
+def _worker_hooks(settings: Settings) -> list[Middleware]:
+    worker_id = f"{settings.host_name}-{os.getpid()}"
+    claim = DeviceClaim(settings)
+    return [
+        LogPrivacy(),
+        LocalRedis(settings),
+        claim,
+        Heartbeat(settings, claim, worker_id),
+        EngineLife(settings, claim, worker_id),
+    ]
+
+
+broker = create_broker(current_settings())
+dramatiq.set_broker(broker)

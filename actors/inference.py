@@ -1,0 +1,116 @@
+"""The actors: a task's message enters the service here."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import dramatiq
+from dramatiq.middleware import CurrentMessage
+
+from actors.broker import broker
+from actors.context import DeviceWorker, device_worker
+from actors.errors import DeviceUnavailable, InvalidRequest, PermanentError, TaskTimedOut
+from actors.payloads import GenerateRequest, Metadata, Request, TaskResult, Timings, check_size, parse_request
+from actors.queueing.results import result_backend
+from actors.queueing.streams import StreamWriter
+from actors.versions import installed_versions
+from settings import keys
+from settings.config import current_settings
+
+if TYPE_CHECKING:
+    from actors.engine.work import Completion, Job
+
+Publish = Callable[[str], None]
+
+
+@dramatiq.actor(broker=broker, queue_name=keys.INFERENCE_QUEUE, throws=(PermanentError,))
+def embed(*positional: Any, **fields: Any) -> dict[str, Any]:
+    """Texts to vectors; the keywords are those of `actors.payloads.EmbedRequest`."""
+    return _run("embed", positional, fields)
+
+
+@dramatiq.actor(broker=broker, queue_name=keys.INFERENCE_QUEUE, throws=(PermanentError,))
+def classify(*positional: Any, **fields: Any) -> dict[str, Any]:
+    """Texts to labels; the keywords are those of `actors.payloads.ClassifyRequest`."""
+    return _run("classify", positional, fields)
+
+
+@dramatiq.actor(broker=broker, queue_name=keys.INFERENCE_QUEUE, throws=(PermanentError,))
+def generate(*positional: Any, **fields: Any) -> dict[str, Any]:
+    """A prompt or messages to text; the keywords are those of `actors.payloads.GenerateRequest`."""
+    return _run("generate", positional, fields)
+
+
+@dramatiq.actor(broker=broker, queue_name=keys.INFERENCE_QUEUE, throws=(PermanentError,))
+def run_pipeline(*positional: Any, **fields: Any) -> dict[str, Any]:
+    """Any transformers pipeline; the keywords are those of `actors.payloads.RunPipelineRequest`."""
+    return _run("run_pipeline", positional, fields)
+
+
+def _run(actor: str, positional: tuple[Any, ...], fields: dict[str, Any]) -> dict[str, Any]:
+    """Validates, hands over to the device thread, waits. In a worker thread of a process with a device."""
+    settings, started_at = current_settings(), time.time()
+    worker, message = device_worker(), CurrentMessage.get_current_message()
+    if worker is None or message is None:
+        raise DeviceUnavailable(f"{actor} runs on a worker; call {actor}.send(…) and fetch the result")
+    if positional:
+        raise InvalidRequest(f"{actor} takes keywords only, as in {actor}.send(model=…)")
+    check_size(fields, settings.max_payload_bytes)
+    request = parse_request(actor, fields)
+    with _publisher(request, message) as publish:
+        job = worker.engine.submit(actor, request, settings.task_timeout)
+        completion = _wait(job, publish)
+        output = worker.engine.finish(job)
+    queued_seconds = max(0.0, started_at - message.message_timestamp / 1000)
+    return TaskResult(output=output, metadata=_metadata(worker, completion, queued_seconds)).model_dump()
+
+
+@contextmanager
+def _publisher(request: Request, message: Any) -> Iterator[Publish | None]:
+    """A function that publishes a piece of the text, for requests with `stream=True`; says how the stream ended."""
+    if not (isinstance(request, GenerateRequest) and request.stream):
+        yield None
+        return
+    stream = StreamWriter(result_backend(broker).client, message.message_id, current_settings().result_ttl)
+    stream.start(message.options.get("retries", 0))
+    try:
+        yield stream.write
+    except BaseException as error:
+        stream.end(type(error).__name__)
+        raise
+    stream.end("")
+
+
+def _wait(job: "Job", publish: Publish | None) -> "Completion":
+    try:
+        if publish:
+            for piece in job.pieces():
+                publish(piece)
+        return job.future.result(timeout=max(0.0, job.deadline - time.monotonic()))
+    except TimeoutError:
+        raise TaskTimedOut(f"{job.task} took longer than TASK_TIMEOUT={current_settings().task_timeout} s") from None
+    finally:
+        job.cancel()
+
+
+def _metadata(worker: DeviceWorker, completion: "Completion", queued_seconds: float) -> Metadata:
+    return Metadata(
+        model=completion.model.name,
+        revision=completion.model.revision,
+        worker_id=worker.worker_id,
+        device=str(worker.device.name),
+        backend=worker.device.name.backend,
+        dtype=completion.dtype,
+        batch_size=completion.batch_size,
+        input_tokens=completion.input_tokens,
+        output_tokens=sum(output.tokens for output in completion.outputs),
+        truncated=completion.truncated,
+        versions=installed_versions(),
+        timings=Timings(
+            queued_ms=round(queued_seconds * 1000, 3),
+            load_ms=round(completion.load_seconds * 1000, 3),
+            batch_wait_ms=round(completion.batch_wait_seconds * 1000, 3),
+            compute_ms=round(completion.compute_seconds * 1000, 3),
+        ),
+    )

@@ -1,0 +1,57 @@
+"""Starts the engine on the claimed device and ends it after the last task."""
+
+import importlib
+import logging
+import os
+
+from dramatiq import Broker, Worker
+from dramatiq.middleware import Middleware
+
+from actors.context import DeviceWorker, device_worker, set_device_worker
+from actors.errors import DeviceUnavailable
+from actors.middleware.device_claim import DeviceClaim, WorkerCannotStart
+from settings.config import Settings
+
+logger = logging.getLogger(__name__)
+
+#: Reached by name: importing it imports torch, which only a process with a device needs.
+ENGINE_MODULE = "actors.engine.engine"
+
+#: Read by libraries when they are imported. Threads that spin while they wait for one another take the cores from the
+#: other processes of the host; and nothing is ever fetched from the Hub.
+ENGINE_ENVIRONMENT = {
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
+class EngineLife(Middleware):
+    """Runs in worker processes that hold a device; in all others every hook does nothing."""
+
+    def __init__(self, settings: Settings, claim: DeviceClaim, worker_id: str) -> None:
+        self._settings, self._claim, self._worker_id = settings, claim, worker_id
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        """Main thread, after the claim."""
+        if (name := self._claim.device) is None:
+            return
+        for variable, value in ENGINE_ENVIRONMENT.items():
+            os.environ.setdefault(variable, value)
+        try:
+            engine = importlib.import_module(ENGINE_MODULE).Engine(name, self._settings)
+            device = engine.start()
+        except (DeviceUnavailable, ImportError) as error:
+            raise WorkerCannotStart(f"This worker cannot start on {name}: {error}.") from None
+        except Exception as error:
+            # Dramatiq would log it and go on without a device.
+            logger.exception("The engine cannot be started.")
+            raise WorkerCannotStart(f"This worker cannot start on {name}: {error}.") from error
+        set_device_worker(DeviceWorker(self._worker_id, device, engine))
+
+    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        """Main thread, when the worker threads have ended or their time is over."""
+        if running := device_worker():
+            running.engine.stop()
+            set_device_worker(None)

@@ -1,0 +1,40 @@
+"""Answers the caller of a failed task before its message is put away."""
+
+from typing import Any
+
+from dramatiq import Broker
+from dramatiq.middleware import Middleware
+
+from actors.errors import InvalidRequest, ModelNotFound, UnknownActor
+from actors.queueing.results import ResultBackend
+
+#: The caller's own mistakes. Their messages are acknowledged once they are answered: as dead letters they would hide
+#: the failures that an operator can mend, and keep the callers' texts.
+MISTAKES = (InvalidRequest, ModelNotFound)
+
+
+class FailureAnswer(Middleware):
+    """Stores the failure first; Dramatiq's Results does so after the message is gone, and not for unknown actors."""
+
+    def __init__(self, results: ResultBackend, result_ttl_ms: int) -> None:
+        self._results, self._result_ttl_ms = results, result_ttl_ms
+
+    def after_process_message(
+        self, broker: Broker, message: Any, *, result: Any = None, exception: BaseException | None = None
+    ) -> None:
+        """Worker thread; after the retries have decided, because this stands before them in the list."""
+        if message.failed and isinstance(exception, MISTAKES):
+            self._store(message, exception)
+            message.failed = False
+
+    def before_nack(self, broker: Broker, message: Any) -> None:
+        """Worker thread, or the consumer's for an actor that is not known."""
+        if message.actor_name in broker.actors:
+            self._store(message, message._exception or RuntimeError("the task failed without an error"))
+        else:
+            known = ", ".join(sorted(broker.actors))
+            self._store(message, UnknownActor(f"there is no actor {message.actor_name!r}; there are {known}"))
+
+    def _store(self, message: Any, error: BaseException) -> None:
+        as_exception: Any = error  # Dramatiq stores the name and the text of any
+        self._results.store_exception(message, as_exception, self._result_ttl_ms)

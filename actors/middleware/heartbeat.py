@@ -1,0 +1,194 @@
+"""Publishes what this process is doing, every two seconds, from a thread that no task can block."""
+
+import logging
+import os
+import threading
+import time
+from typing import Any
+
+import psutil
+import redis
+from dramatiq import Broker, Worker
+from dramatiq.middleware import Middleware
+
+from actors.context import device_worker
+from actors.middleware.device_claim import DeviceClaim
+from actors.versions import installed_versions
+from settings import keys
+from settings.config import Settings
+from settings.connections import HEARTBEAT, queue_client
+from settings.records import (
+    BEAT_SECONDS,
+    RECORD_TTL_SECONDS,
+    DeviceRecord,
+    ModelRecord,
+    TaskRecord,
+    WorkerRecord,
+    WorkerState,
+)
+
+logger = logging.getLogger(__name__)
+
+#: Ids of workers that have been gone for this long leave the index.
+FORGET_AFTER_SECONDS = 86_400
+
+#: Stores a record and when it came by Redis' own clock, so that no host's clock matters.
+_BEAT = """
+local clock = redis.call('TIME')
+local now = clock[1] + clock[2] / 1000000
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+redis.call('ZADD', KEYS[2], string.format('%.3f', now), ARGV[3])
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('%.3f', now - ARGV[4]))
+"""
+
+
+class Heartbeat(Middleware):
+    """Counts tasks in its hooks; the thread reads them, the engine and the device, and writes one record."""
+
+    def __init__(self, settings: Settings, claim: DeviceClaim, worker_id: str) -> None:
+        self._settings, self._claim, self._worker_id = settings, claim, worker_id
+        self._running: dict[int, TaskRecord] = {}
+        self._done = self._failed = 0
+        self._state: WorkerState = "starting"
+        self._queues: tuple[str, ...] = ()
+        self._started_at = time.time()
+        self._software = installed_versions()
+        self._mutex = threading.Lock()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        """Main thread, after the claim and before the device is opened, which may take long."""
+        self._broker_id = broker.broker_id  # type: ignore[attr-defined]  # of the Redis broker
+        self._queues = tuple(sorted(worker.consumer_whitelist or broker.get_declared_queues()))
+        self._redis = queue_client(self._settings, HEARTBEAT)
+        self._thread = threading.Thread(target=self._beat_until_ended, name="heartbeat", daemon=True)
+        self._thread.start()
+
+    def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        """Main thread, when tasks are being taken."""
+        self._state = "idle"
+        self._beat()
+
+    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        """Main thread, when no further tasks are taken."""
+        self._state = "draining"
+
+    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        """Main thread, when no task is left."""
+        self._ended.set()
+        if self._thread:
+            self._thread.join()
+        try:
+            with self._redis.pipeline(transaction=True) as pipe:
+                pipe.delete(keys.worker(self._worker_id))
+                pipe.zrem(keys.WORKERS, self._worker_id)
+                pipe.execute()
+        except redis.RedisError as error:
+            logger.warning("The record of %s stays until it expires: %s", self._worker_id, error)
+
+    def before_process_message(self, broker: Broker, message: Any) -> None:
+        """Worker thread that is about to run the task."""
+        task = TaskRecord(
+            message_id=message.message_id,
+            actor=message.actor_name,
+            model=_short_text(message.kwargs.get("model")),
+            started_at=time.time(),
+        )
+        with self._mutex:
+            self._running[threading.get_ident()] = task
+
+    def after_process_message(
+        self, broker: Broker, message: Any, *, result: Any = None, exception: BaseException | None = None
+    ) -> None:
+        """Worker thread that ran the task."""
+        with self._mutex:
+            self._running.pop(threading.get_ident(), None)
+            self._done += exception is None
+            self._failed += exception is not None
+
+    def after_skip_message(self, broker: Broker, message: Any) -> None:
+        """Worker thread that did not run the task."""
+        with self._mutex:
+            self._running.pop(threading.get_ident(), None)
+
+    def _beat_until_ended(self) -> None:
+        while not self._ended.is_set():
+            self._beat()
+            self._ended.wait(BEAT_SECONDS)
+
+    def _beat(self) -> None:
+        try:
+            with self._redis.pipeline(transaction=False) as pipe:
+                record = self._record().to_json()
+                arguments = (record, RECORD_TTL_SECONDS, self._worker_id, FORGET_AFTER_SECONDS)
+                pipe.eval(_BEAT, 2, keys.worker(self._worker_id), keys.WORKERS, *arguments)
+                pipe.sadd(keys.QUEUES, *self._queues)
+                pipe.execute()
+        except redis.RedisError as error:
+            logger.debug("A beat of %s was lost: %s", self._worker_id, error)
+        except Exception:
+            logger.exception("The record of %s cannot be made.", self._worker_id)
+
+    def _record(self) -> WorkerRecord:
+        with self._mutex:
+            running, done, failed = tuple(self._running.values()), self._done, self._failed
+        worker = device_worker()
+        engine = worker.engine.status() if worker else None
+        return WorkerRecord(
+            worker_id=self._worker_id,
+            host=self._settings.host_name,
+            pid=os.getpid(),
+            broker_id=self._broker_id,
+            state=self._current_state(bool(running), engine.loading if engine else None),
+            device=self._device_record(),
+            models=tuple(
+                ModelRecord(
+                    model=model.key.name,
+                    revision=model.key.revision,
+                    dtype=model.dtype,
+                    bytes=model.footprint,
+                    uses=model.uses,
+                    loaded_at=model.loaded_at,
+                    last_used_at=model.last_used_at,
+                )
+                for model in (engine.models if engine else ())
+            ),
+            running=running,
+            loading=engine.loading if engine else None,
+            queues=self._queues,
+            done=done,
+            failed=failed,
+            rss_bytes=psutil.Process().memory_info().rss,
+            software=self._software,
+            started_at=self._started_at,
+            sent_at=time.time(),
+        )
+
+    def _current_state(self, is_busy: bool, loading: str | None) -> WorkerState:
+        if self._state != "idle":
+            return self._state
+        if self._claim.role != "device":
+            return self._claim.role
+        if loading:
+            return "loading"
+        return "busy" if is_busy else "idle"
+
+    def _device_record(self) -> DeviceRecord | None:
+        if not (worker := device_worker()):
+            return None
+        memory = worker.device.memory()
+        return DeviceRecord(
+            name=str(worker.device.name),
+            backend=worker.device.name.backend,
+            label=worker.device.label,
+            memory_total=memory.total,
+            memory_used=memory.used if memory.used is not None else memory.allocated,
+            memory_source=memory.source,
+            models_budget=worker.engine.status().budget_bytes,
+        )
+
+
+def _short_text(value: object) -> str | None:
+    """A model's name as the sender wrote it; it has not been checked yet."""
+    return value[:200] if isinstance(value, str) else None

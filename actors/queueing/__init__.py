@@ -1,0 +1,1 @@
+"""How tasks come out of Redis, and how results and streams go back through it."""
