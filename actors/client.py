@@ -1,0 +1,235 @@
+"""The gateway's side: send a task, wait for its result, read its stream. Brings no torch.
+
+>>> client = Client()
+>>> message = client.send("embed", model="sentence-transformers/all-MiniLM-L6-v2", texts=["a text"])
+>>> client.result(message, timeout=30).output
+[[-0.03, ...]]
+
+`AsyncClient` has the same methods for asyncio; one client carries any number of waits.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, NoReturn, Self
+
+import orjson
+import redis
+from dramatiq import Message
+
+from actors import inference  # noqa: F401  # the actors that messages name
+from actors.broker import broker as default_broker
+from actors.errors import (
+    BY_NAME,
+    ClusterError,
+    RedisUnreachable,
+    ResultTimeout,
+    StreamInterrupted,
+    TaskFailed,
+    UnknownActor,
+)
+from actors.payloads import REQUESTS, TaskResult, check_size, parse_request
+from actors.queueing.broker import ClusterBroker
+from actors.queueing.result_waiter import ResultWaiter
+from actors.queueing.results import result_backend
+from settings import keys
+from settings.config import Settings, current_settings
+from settings.connections import async_result_client
+
+#: Seconds that `result` and `stream` wait when the caller does not say.
+DEFAULT_TIMEOUT_SECONDS = 300.0
+
+#: How long one read of a stream waits, before it is asked whether the task has ended without a word in the stream.
+STREAM_BLOCK_MS = 1_000
+
+
+class _Messages:
+    """What both clients share: building and checking messages, reading what comes back."""
+
+    def __init__(self, settings: Settings | None = None, broker: ClusterBroker | None = None) -> None:
+        self._settings = settings or current_settings()
+        self._broker = broker or default_broker
+        self._results = result_backend(self._broker)
+
+    def message(self, actor: str, /, **fields: Any) -> Message[Any]:
+        """Builds a task's message after checking it as the worker will.
+
+        Raises:
+          UnknownActor: When no actor has this name.
+          InvalidRequest: When a field is wrong, with its name, value and what is allowed.
+        """
+        if actor not in REQUESTS:
+            raise UnknownActor(f"there is no actor {actor!r}; there are {', '.join(REQUESTS)}")
+        check_size(fields, self._settings.max_payload_bytes)
+        parse_request(actor, fields)
+        message: Message[Any] = default_broker.get_actor(actor).message(**fields)
+        return message
+
+    def _enqueue(self, message: Message[Any]) -> Message[Any]:
+        try:
+            return self._broker.enqueue(message)
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            self._unreachable(error)
+
+    def _key(self, message: Message[Any]) -> str:
+        key: str = self._results.build_message_key(message)
+        return key
+
+    def _read(self, stored: bytes) -> TaskResult:
+        """A stored result, or the error that its task ended with."""
+        value = orjson.loads(stored)
+        failure = value.get("exn") if isinstance(value, dict) and "__t" in value else None
+        if failure:
+            raise _error_named(failure["type"], failure["msg"])
+        return TaskResult.model_validate(value["result"] if "__t" in value else value)
+
+    def _unreachable(self, error: Exception) -> NoReturn:
+        raise RedisUnreachable(f"Redis does not answer: {error}. Is it running, and is REDIS_URL right?") from error
+
+
+def _error_named(name: str, text: str) -> ClusterError:
+    known = BY_NAME.get(name)
+    return known(text) if known else TaskFailed(f"{name}: {text}")
+
+
+def _no_result(message: Message[Any], timeout: float) -> ResultTimeout:
+    return ResultTimeout(f"{message.actor_name} {message.message_id} has no result after {timeout:g} s")
+
+
+class _StreamReader:
+    """Follows one stream's entries; what it needs from Redis is fetched by the client."""
+
+    def __init__(self) -> None:
+        self.last_id, self.is_ended = "0", False
+        self._has_text = False
+
+    def pieces(self, answer: Any) -> Iterator[str]:
+        """The texts of one XREAD answer."""
+        for entry_id, fields in _entries(answer):
+            self.last_id = entry_id.decode()
+            if b"start" in fields and self._has_text:
+                raise StreamInterrupted(
+                    "the task was tried again from its beginning; `result` will have the whole text"
+                )
+            if b"text" in fields:
+                self._has_text = True
+                yield fields[b"text"].decode()
+            if b"end" in fields:
+                self.is_ended = True
+
+
+def _entries(answer: Any) -> Any:
+    """XREAD's answer is a mapping in RESP3 and a list of pairs in RESP2; nothing is None or empty."""
+    if not answer:
+        return ()
+    (_, entries) = next(iter(answer.items() if isinstance(answer, dict) else answer))
+    # RESP3 wraps the entries of a stream once more.
+    return (
+        entries[0] if entries and isinstance(entries[0], list) and isinstance(entries[0][0], tuple | list) else entries
+    )
+
+
+class Client(_Messages):
+    """Sends tasks and waits for them in threads. Safe to share between threads."""
+
+    def send(self, actor: str, /, **fields: Any) -> Message[Any]:
+        """Puts a task into the queue.
+
+        Raises:
+          InvalidRequest: When a field is wrong.
+          UnknownActor: When no actor has this name.
+          RedisUnreachable: When Redis does not answer.
+        """
+        return self._enqueue(self.message(actor, **fields))
+
+    def result(self, message: Message[Any], timeout: float = DEFAULT_TIMEOUT_SECONDS) -> TaskResult:
+        """Waits up to `timeout` seconds for a task's result; it can be asked for again until it expires.
+
+        Raises:
+          PermanentError, TransientError: The error that the task ended with, as its own class.
+          ResultTimeout: When it has not ended in time.
+          RedisUnreachable: When Redis does not answer.
+        """
+        try:
+            stored = self._results.wait(self._key(message), timeout)
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            self._unreachable(error)
+        if stored is None:
+            raise _no_result(message, timeout)
+        return self._read(stored)
+
+    def stream(self, message: Message[Any], timeout: float = DEFAULT_TIMEOUT_SECONDS) -> Iterator[str]:
+        """Yields the text of a `generate` with `stream=True` as it comes.
+
+        Raises:
+          PermanentError, TransientError: The error that the task ended with.
+          StreamInterrupted: When the task is tried again after some text has come.
+          ResultTimeout: When it has not ended within `timeout` seconds.
+          RedisUnreachable: When Redis does not answer.
+        """
+        reader, key, deadline = _StreamReader(), keys.stream(message.message_id), time.monotonic() + timeout
+        while not reader.is_ended:
+            try:
+                has_result = self._results.client.exists(self._key(message))
+                answer = self._results.client.xread(
+                    {key: reader.last_id}, block=None if has_result else STREAM_BLOCK_MS
+                )
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                self._unreachable(error)
+            yield from reader.pieces(answer)
+            if has_result and not answer:
+                break  # it ended without a word in the stream: before it began, or in a worker that died
+            if time.monotonic() > deadline:
+                raise _no_result(message, timeout)
+        self.result(message, timeout=max(1.0, deadline - time.monotonic()))
+
+
+class AsyncClient(_Messages):
+    """Sends tasks and waits for them in asyncio; create it in the event loop that uses it, with `async with`.
+
+    Its waits share two connections however many there are.
+    """
+
+    def __init__(self, settings: Settings | None = None, broker: ClusterBroker | None = None) -> None:
+        super().__init__(settings, broker)
+        self._redis = async_result_client(self._settings)
+        self._waiter = ResultWaiter(self._redis)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self._waiter.close()
+        await self._redis.aclose()
+
+    async def send(self, actor: str, /, **fields: Any) -> Message[Any]:
+        """Puts a task into the queue; raises what `Client.send` raises."""
+        message = self.message(actor, **fields).copy(options={"reply_to": self._waiter.reply_to})
+        return await asyncio.to_thread(self._enqueue, message)
+
+    async def result(self, message: Message[Any], timeout: float = DEFAULT_TIMEOUT_SECONDS) -> TaskResult:
+        """Waits for a task's result; raises what `Client.result` raises."""
+        try:
+            stored = await self._waiter.wait(self._key(message), timeout)
+        except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
+            self._unreachable(error)
+        if stored is None:
+            raise _no_result(message, timeout)
+        return self._read(stored)
+
+    async def stream(self, message: Message[Any], timeout: float = DEFAULT_TIMEOUT_SECONDS) -> AsyncIterator[str]:
+        """Yields the text as it comes; raises what `Client.stream` raises."""
+        reader, key, deadline = _StreamReader(), keys.stream(message.message_id), time.monotonic() + timeout
+        while not reader.is_ended:
+            try:
+                has_result = await self._redis.exists(self._key(message))
+                answer = await self._redis.xread({key: reader.last_id}, block=None if has_result else STREAM_BLOCK_MS)
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                self._unreachable(error)
+            for piece in reader.pieces(answer):
+                yield piece
+            if has_result and not answer:
+                break
+            if time.monotonic() > deadline:
+                raise _no_result(message, timeout)
+        await self.result(message, timeout=max(1.0, deadline - time.monotonic()))
