@@ -1,0 +1,1 @@
+"""Trains the two tiny, real models that the demo and the tests use."""
