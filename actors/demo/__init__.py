@@ -1,0 +1,1 @@
+"""`python -m actors.demo`: the whole service on this machine, with real models, in one command."""
