@@ -1,0 +1,42 @@
+"""A snapshot as text and as JSON, for pipes, logs and scripts."""
+
+import json
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+
+from pydantic import TypeAdapter
+
+from monitor.core.queue_table import queue_table
+from monitor.core.snapshot import Snapshot
+from monitor.core.summary import summarise
+from monitor.core.table import GAP, Cell, Layout, Table
+from monitor.core.worker_table import worker_table
+
+_SNAPSHOT = TypeAdapter(Snapshot)
+
+
+def to_text(snapshot: Snapshot) -> str:
+    """Aligned columns, each as wide as its content."""
+    headline = "  ".join(word.text for word in _headline(snapshot))
+    return "\n".join([headline, "", *_lines(queue_table(snapshot)), "", *_lines(worker_table(snapshot))])
+
+
+def to_json(snapshot: Snapshot) -> str:
+    """Everything that is known, as a JSON object in plain ASCII."""
+    # pydantic writes nan as null, which json does not; json escapes what a terminal would obey, which pydantic may not.
+    return json.dumps(json.loads(_SNAPSHOT.dump_json(snapshot)), indent=2)
+
+
+def _headline(snapshot: Snapshot) -> tuple[Cell, ...]:
+    if snapshot.at is None:
+        return summarise(snapshot)
+    return Cell(f"{datetime.fromtimestamp(snapshot.at).astimezone():%Y-%m-%d %H:%M:%S%z}"), *summarise(snapshot)
+
+
+def _lines(table: Table) -> Iterator[str]:
+    layout = Layout(table, sys.maxsize)
+    for row in (layout.header, *map(layout.place, table.rows)):
+        yield "".join(piece.text for piece in row)[GAP:].rstrip()
+    if not table.rows and table.empty:
+        yield table.empty

@@ -1,0 +1,90 @@
+"""A table of toned cells, and its layout in a given width."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from monitor.core.formatting import cell_width, fit, printable
+
+#: What a cell wants to say besides its text; a terminal shows it as a colour.
+Tone = Literal["plain", "faint", "title", "good", "busy", "wait", "warn", "bad"]
+
+#: Cells between two columns.
+GAP = 2
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A text that is safe to show, and its tone."""
+
+    text: str
+    tone: Tone = "plain"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column between its least and its greatest width; a higher rank leaves earlier when there is no room."""
+
+    title: str
+    least: int
+    most: int
+    rank: int
+    right: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of as many cells as there are columns, and what to say when there are none."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    empty: str = ""
+
+
+def cell(text: str, tone: Tone = "plain") -> Cell:
+    """A cell of any text, made harmless."""
+    return Cell(printable(text), tone)
+
+
+class Layout:
+    """Places a table's columns in `room` cells: the important ones first, then each as wide as its content."""
+
+    def __init__(self, table: Table, room: int) -> None:
+        self.room = room
+        self._table = table
+        self._widths = self._give_widths()
+
+    @property
+    def header(self) -> tuple[Cell, ...]:
+        """The column titles."""
+        return self.place(tuple(Cell(column.title, "title") for column in self._table.columns))
+
+    def place(self, row: tuple[Cell, ...]) -> tuple[Cell, ...]:
+        """The row's cells in their final widths, with the gaps before them."""
+        return tuple(self._pieces(row))
+
+    def _pieces(self, row: tuple[Cell, ...]) -> Iterator[Cell]:
+        for index, width in self._widths.items():
+            yield Cell(" " * GAP + fit(row[index].text, width, right=self._table.columns[index].right), row[index].tone)
+
+    def _give_widths(self) -> dict[int, int]:
+        """The width of each column that has room, by its index."""
+        widths: dict[int, int] = {}
+        spare = self.room
+        by_importance = sorted(range(len(self._table.columns)), key=lambda index: self._table.columns[index].rank)
+        for index in by_importance:
+            needed = GAP + self._table.columns[index].least
+            if needed > spare:
+                break
+            widths[index] = self._table.columns[index].least
+            spare -= needed
+        for index, width in widths.items():
+            wanted = min(self._natural_width(index) - width, spare)
+            widths[index] += wanted
+            spare -= wanted
+        return dict(sorted(widths.items()))
+
+    def _natural_width(self, index: int) -> int:
+        column = self._table.columns[index]
+        content = max((cell_width(row[index].text) for row in self._table.rows), default=0)
+        return max(column.least, min(column.most, content))

@@ -1,0 +1,116 @@
+"""The workers as a table, those in trouble first."""
+
+import re
+
+from monitor.core.formatting import ABSENT, format_age, format_count, format_memory, format_share
+from monitor.core.snapshot import Snapshot, WorkerView
+from monitor.core.table import Cell, Column, Table, Tone, cell
+from settings.records import DeviceRecord, WorkerRecord, WorkerState
+
+NO_WORKERS = "No workers yet: start one with `dramatiq actors`"
+
+#: Glyph and tone of what a worker says of itself; the glyphs differ without colour too.
+STATES: dict[WorkerState, tuple[str, Tone]] = {
+    "starting": ("◐", "wait"),
+    "loading": ("◐", "wait"),
+    "idle": ("○", "plain"),
+    "busy": ("●", "busy"),
+    "draining": ("‖", "wait"),
+    "standby": ("◌", "faint"),
+    "control": ("◇", "plain"),
+}
+
+LATE = Cell("▲ late", "warn")
+LOST = Cell("✖ lost", "bad")
+UNKNOWN = Cell("? unknown", "warn")
+
+#: The order of trouble, worst first.
+_TROUBLE = {"lost": 0, "late": 1, "live": 2}
+
+#: Above this share of its memory a device is shown as nearly full.
+NEARLY_FULL_PERCENT = 95
+
+#: What the names of devices begin with and what says nothing in a narrow column.
+_VENDORS = re.compile(r"^(?:(?:NVIDIA|GeForce|AMD|Radeon|Intel\(R\)|Graphics)\s+)*")
+
+COLUMNS = (
+    Column("state", least=10, most=10, rank=0),
+    Column("worker", least=14, most=32, rank=1),
+    Column("card", least=11, most=32, rank=4),
+    Column("device", least=10, most=12, rank=8),
+    Column("memory", least=13, most=18, rank=2, right=True),
+    Column("used", least=4, most=5, rank=6, right=True),
+    Column("models", least=13, most=48, rank=3),
+    Column("tasks", least=5, most=7, rank=7, right=True),
+    Column("done", least=7, most=11, rank=9, right=True),
+    Column("failed", least=6, most=9, rank=10, right=True),
+    Column("up", least=6, most=6, rank=11, right=True),
+    Column("seen", least=5, most=6, rank=5, right=True),
+)
+
+
+def worker_table(snapshot: Snapshot) -> Table:
+    """A row a worker: the lost, the late, the unknown, then the others by name."""
+    workers = sorted(snapshot.workers, key=_by_trouble)
+    empty = "" if snapshot.at is None else NO_WORKERS
+    return Table(COLUMNS, tuple(_row(worker, snapshot.at or 0.0) for worker in workers), empty)
+
+
+def _by_trouble(worker: WorkerView) -> tuple[int, bool, str]:
+    return _TROUBLE[worker.liveness], worker.record is not None, worker.worker_id
+
+
+def worker_state(worker: WorkerView) -> Cell:
+    """The one word for a worker: what it says, unless it has gone quiet."""
+    if worker.liveness == "lost":
+        return LOST
+    if worker.liveness == "late":
+        return LATE
+    if worker.record is None:
+        return UNKNOWN
+    glyph, tone = STATES[worker.record.state]
+    return Cell(f"{glyph} {worker.record.state}", tone)
+
+
+def _row(worker: WorkerView, now: float) -> tuple[Cell, ...]:
+    state, name, seen = worker_state(worker), cell(worker.worker_id), cell(format_age(worker.age_seconds))
+    if worker.record is None:
+        return state, name, *[cell(ABSENT, "faint")] * (len(COLUMNS) - 3), seen
+    return state, name, *_device_cells(worker.record.device), *_work_cells(worker.record, now), seen
+
+
+def _device_cells(device: DeviceRecord | None) -> tuple[Cell, Cell, Cell, Cell]:
+    if device is None:
+        return (cell(ABSENT, "faint"),) * 4
+    used, total = device.memory_used, device.memory_total
+    full = used is not None and total and 100 * used > NEARLY_FULL_PERCENT * total
+    return (
+        cell(_VENDORS.sub("", device.label) or device.label),
+        cell(device.name),
+        cell(format_memory(used, total)),
+        cell(format_share(used, total), "warn" if full else "plain"),
+    )
+
+
+def _work_cells(record: WorkerRecord, now: float) -> tuple[Cell, Cell, Cell, Cell, Cell]:
+    return (
+        _models(record),
+        cell(format_count(len(record.running)), "busy" if record.running else "faint"),
+        cell(format_count(record.done)),
+        cell(format_count(record.failed), "bad" if record.failed else "faint"),
+        cell(format_age(now - record.started_at)),
+    )
+
+
+def _models(record: WorkerRecord) -> Cell:
+    """The models in memory by their last use, after the one that is on its way."""
+    by_last_use = sorted(record.models, key=lambda model: model.last_used_at, reverse=True)
+    names = [_short(model.model) for model in by_last_use]
+    if record.loading:
+        return cell(", ".join([f"+ {_short(record.loading)}", *names]), "wait")
+    return cell(", ".join(names)) if names else cell(ABSENT, "faint")
+
+
+def _short(model: str) -> str:
+    """A model's name without its organisation."""
+    return model.rpartition("/")[2] or model

@@ -1,0 +1,1 @@
+"""The monitor on a terminal, drawn with Textual."""

@@ -1,0 +1,18 @@
+"""What the poller tells the app."""
+
+from dataclasses import dataclass
+
+from textual.message import Message
+
+from monitor.core.snapshot import Snapshot
+
+
+@dataclass
+class SnapshotTaken(Message):
+    """A reading has been taken, or has failed."""
+
+    snapshot: Snapshot
+
+    def can_replace(self, message: Message) -> bool:
+        """A newer reading makes one that nobody has looked at yet superfluous."""
+        return isinstance(message, SnapshotTaken)

@@ -1,0 +1,18 @@
+"""How cells with a tone are drawn; `app.tcss` gives each tone its colours."""
+
+from collections.abc import Iterable
+from typing import get_args
+
+from rich.segment import Segment
+from textual.strip import Strip
+from textual.widget import Widget
+
+from monitor.core.table import Cell, Tone
+
+#: The component classes of a widget that draws cells.
+TONE_CLASSES = frozenset(f"tone-{tone}" for tone in get_args(Tone))
+
+
+def draw_cells(widget: Widget, cells: Iterable[Cell]) -> Strip:
+    """The cells one after the other. Segments are drawn as they are: nothing in them is read as markup."""
+    return Strip(Segment(cell.text, widget.get_component_rich_style(f"tone-{cell.tone}")) for cell in cells)

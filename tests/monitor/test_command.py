@@ -1,0 +1,146 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import redis
+
+from settings import keys
+from tests.monitor.cluster import Cluster
+from tests.monitor.terminal import Terminal
+
+ALTERNATE_SCREEN, NORMAL_SCREEN = "\x1b[?1049h", "\x1b[?1049l"
+
+needs_a_pseudo_terminal = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+
+
+def monitor(repository: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "monitor", *arguments]
+    return subprocess.run(
+        command, cwd=repository, capture_output=True, text=True, encoding="utf-8", timeout=60, stdin=subprocess.DEVNULL
+    )
+
+
+@pytest.mark.parametrize("option", ["--once", "--plain"])
+def test_one_reading_of_a_healthy_cluster_ends_with_0(repository: Path, cluster: Cluster, option: str) -> None:
+    cluster.beat("gpu-01-42")
+
+    done = monitor(repository, option)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "○ idle      gpu-01-42" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+def test_without_a_terminal_there_is_one_reading(repository: Path, cluster: Cluster) -> None:
+    cluster.beat("gpu-01-42")
+
+    done = monitor(repository)
+
+    assert done.returncode == 0
+    assert "gpu-01-42" in done.stdout
+
+
+def test_a_reading_as_json_can_be_parsed(repository: Path, cluster: Cluster) -> None:
+    cluster.beat("gpu-01-42")
+
+    done = monitor(repository, "--once", "--json")
+
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["workers"][0]["worker_id"] == "gpu-01-42"
+
+
+def test_a_lost_worker_ends_with_1(repository: Path, cluster: Cluster) -> None:
+    cluster.vanish("gpu-01-42", age_seconds=60)
+
+    assert monitor(repository, "--once").returncode == 1
+
+
+def test_a_dead_letter_ends_with_1(repository: Path, queue_redis: redis.Redis) -> None:
+    queue_redis.zadd(keys.dead(keys.INFERENCE_QUEUE), {"message": 1})
+
+    assert monitor(repository, "--json").returncode == 1
+
+
+def test_another_redis_can_be_named(repository: Path, cluster: Cluster, redis_url: str) -> None:
+    cluster.beat("gpu-01-42")
+
+    other = monitor(repository, "--once", "--redis-url", redis_url.replace("/0", "/5"))
+
+    assert other.returncode == 0
+    assert "No workers yet: start one with `dramatiq actors`" in other.stdout
+
+
+def test_no_redis_ends_with_2_and_a_line_that_says_what_to_do(repository: Path) -> None:
+    done = monitor(repository, "--once", "--redis-url", "redis://:secret@127.0.0.1:1/0")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "Redis does not answer at 127.0.0.1:1: set REDIS_URL or pass --redis-url, "
+        "or start one with `docker compose up -d redis`.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--frobnicate"], "unrecognized arguments: --frobnicate"),
+        (["--redis-url", "http://:secret@host"], "argument --redis-url: allowed are redis://HOST:PORT/DB"),
+        (["--redis-url", "redis://:sec/ret@host"], "argument --redis-url: allowed are redis://HOST:PORT/DB"),
+        (["--interval", "0"], "argument --interval: allowed are numbers from 0.1 on"),
+        (["--interval", "nan"], "argument --interval: allowed are numbers from 0.1 on"),
+        (["--interval", "soon"], "argument --interval: allowed are numbers from 0.1 on"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_one_line(repository: Path, arguments: list[str], reason: str) -> None:
+    done = monitor(repository, *arguments)
+
+    assert done.returncode == 2
+    assert reason in done.stderr.splitlines()[-1]
+    assert "sec" not in done.stderr
+
+
+def test_a_setting_that_cannot_be_used_is_one_line(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "gpu-hub:6379")
+
+    done = monitor(repository, "--once")
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("Configuration: REDIS_URL=gpu-hub:6379 is not valid")
+
+
+@needs_a_pseudo_terminal
+def test_a_terminal_gets_the_dashboard_and_q_gives_the_terminal_back(repository: Path, cluster: Cluster) -> None:
+    cluster.beat("gpu-01-42")
+
+    with Terminal(repository, "-m", "monitor") as terminal:
+        terminal.read_until("gpu-01-42")
+        assert ALTERNATE_SCREEN in terminal.output
+
+        terminal.type("q")
+
+        terminal.read_until(NORMAL_SCREEN)
+        assert terminal.process.wait(timeout=30) == 0
+
+
+@needs_a_pseudo_terminal
+def test_sigterm_gives_the_terminal_back(repository: Path, cluster: Cluster) -> None:
+    cluster.beat("gpu-01-42")
+
+    with Terminal(repository, "-m", "monitor") as terminal:
+        terminal.read_until("gpu-01-42")
+
+        terminal.process.terminate()
+
+        terminal.read_until(NORMAL_SCREEN)
+        assert terminal.process.wait(timeout=30) == 143
+
+
+@needs_a_pseudo_terminal
+def test_without_textual_a_line_says_what_to_install(repository: Path, cluster: Cluster) -> None:
+    without_textual = "import sys; sys.modules['textual'] = None; from monitor.__main__ import main; sys.exit(main([]))"
+
+    with Terminal(repository, "-c", without_textual) as terminal:
+        terminal.read_until("pip install cluster-manager[monitor]")
+        assert terminal.process.wait(timeout=30) == 2
