@@ -1,0 +1,1 @@
+"""What can be wrong with a cluster, one family of checks a file."""

@@ -1,0 +1,32 @@
+"""All checks of a cluster in their order, each given what the ones before have found."""
+
+from collections.abc import Iterator
+
+from monitor.core.source import RedisSource
+from scripts.cluster_checks.check import Check
+from scripts.cluster_checks.devices import check_devices
+from scripts.cluster_checks.model_store import check_model, check_store
+from scripts.cluster_checks.redis_server import check_server
+from scripts.cluster_checks.scheduler import check_scheduler
+from scripts.cluster_checks.trial import smallest_trial
+from scripts.cluster_checks.workers import check_workers
+from settings.config import Settings
+
+
+def check_cluster(settings: Settings, model: str | None, timeout_seconds: float) -> Iterator[Check]:
+    """Yields each check as soon as it is done; only that of Redis when it does not answer."""
+    source = RedisSource(settings)
+    server = check_server(settings, source.address)
+    yield from server
+    if server[0].status == "failed":
+        return
+    check, models = check_store(settings.model_manager_path)
+    yield check
+    if model:
+        check, models = check_model(settings.model_manager_path, model)
+        yield check
+    workers = source.read().workers
+    source.close()
+    yield from check_devices(settings, [worker.record for worker in workers if worker.record])
+    yield from check_workers(settings, workers, smallest_trial(models), timeout_seconds)
+    yield check_scheduler(settings, has_workers=any(worker.liveness != "lost" for worker in workers))
