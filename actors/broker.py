@@ -45,6 +45,7 @@ def create_broker(settings: Settings) -> ClusterBroker:
     """The broker of gateways, workers and the scheduler; hooks for workers do nothing in the others."""
     results, result_ttl_ms = ResultBackend(settings), settings.result_ttl * 1000
     return ClusterBroker(
+        swap_max_wait=settings.swap_max_wait,
         client=queue_client(settings),
         namespace=keys.DRAMATIQ_NAMESPACE,
         heartbeat_timeout=HEARTBEAT_TIMEOUT_MS,

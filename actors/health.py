@@ -12,6 +12,7 @@ from actors.broker import broker
 from settings import keys
 from settings.config import current_settings
 from settings.connections import queue_client
+from settings.queue_counts import ask_counts, read_counts
 from settings.records import LATE_AFTER_SECONDS, ClusterHealth, QueueCounts, WorkerRecord
 
 #: How long the last summary is shown when no new one comes.
@@ -46,30 +47,23 @@ def summarise_cluster(client: redis.Redis, now: float) -> ClusterHealth:
     """Reads all queues and workers in two round trips; `now` is Redis' clock."""
     with client.pipeline(transaction=False) as pipe:
         pipe.smembers(keys.QUEUES)
+        pipe.smembers(keys.LANES)
         pipe.zrange(keys.WORKERS, 0, -1, withscores=True)
-        names, seen = pipe.execute()
+        names, lanes, seen = pipe.execute()
     queues, last_seen = sorted(name.decode() for name in names), {worker.decode(): at for worker, at in seen}
+    lists = [*queues, *sorted(lane.decode() for lane in lanes)]
     with client.pipeline(transaction=False) as pipe:
-        for queue in queues:
-            pipe.llen(keys.ready(queue))
-            pipe.hlen(keys.bodies(queue))
-            pipe.hlen(keys.delayed_bodies(queue))
-            pipe.zcard(keys.dead(queue))
         for worker in last_seen:
             pipe.get(keys.worker(worker))
+        ask_counts(pipe, lists)
         answers = pipe.execute()
-    counts = [_counts(queue, *answers[4 * index : 4 * index + 4]) for index, queue in enumerate(queues)]
-    records = [record for text in answers[4 * len(queues) :] if (record := _record(text))]
-    return _summary(now, counts, records, last_seen)
+    records = [record for text in answers[: len(last_seen)] if (record := _record(text))]
+    return _summary(now, read_counts(queues, lists, answers[len(last_seen) :]), records, last_seen)
 
 
 @cache
 def _redis() -> redis.Redis:
     return queue_client(current_settings())
-
-
-def _counts(queue: str, ready: int, bodies: int, delayed: int, dead: int) -> QueueCounts:
-    return QueueCounts(queue=queue, ready=ready, running=max(0, bodies - ready), delayed=delayed, dead=dead)
 
 
 def _record(text: bytes | None) -> WorkerRecord | None:
@@ -80,7 +74,7 @@ def _record(text: bytes | None) -> WorkerRecord | None:
 
 
 def _summary(
-    now: float, counts: list[QueueCounts], records: list[WorkerRecord], last_seen: dict[str, float]
+    now: float, counts: tuple[QueueCounts, ...], records: list[WorkerRecord], last_seen: dict[str, float]
 ) -> ClusterHealth:
     devices = [record.device for record in records if record.device]
     models: dict[str, int] = {}
@@ -89,7 +83,7 @@ def _summary(
             models[model.model] = models.get(model.model, 0) + 1
     return ClusterHealth(
         at=now,
-        queues=tuple(counts),
+        queues=counts,
         workers=len(records),
         workers_late=sum(now - last_seen.get(record.worker_id, 0) > LATE_AFTER_SECONDS for record in records),
         devices=len(devices),

@@ -58,11 +58,11 @@ def _run(actor: str, positional: tuple[Any, ...], fields: dict[str, Any]) -> dic
         raise InvalidRequest(f"{actor} takes keywords only, as in {actor}.send(model=…)")
     check_size(fields, settings.max_payload_bytes)
     request = parse_request(actor, fields)
+    queued_seconds = max(0.0, started_at - message.message_timestamp / 1000)
     with _publisher(request, message) as publish:
-        job = worker.engine.submit(actor, request, settings.task_timeout)
+        job = worker.engine.submit(actor, request, settings.task_timeout, queued_seconds)
         completion = _wait(job, publish)
         output = worker.engine.finish(job)
-    queued_seconds = max(0.0, started_at - message.message_timestamp / 1000)
     return TaskResult(output=output, metadata=_metadata(worker, completion, queued_seconds)).model_dump()
 
 

@@ -115,6 +115,9 @@ class Settings(BaseSettings):
     """The precision that models are loaded in: auto (float32 on CPU and DirectML, the checkpoint's own elsewhere),
     float32, float16 or bfloat16."""
 
+    swap_max_wait: float = Field(default=10.0, ge=0, le=3600)
+    """Seconds that a task may wait for its model while workers are busy with others, before one of them swaps."""
+
     max_payload_bytes: int = Field(default=4_194_304, ge=1024)
     """The largest task message in bytes. The gateway refuses to send a larger one, the worker to run it."""
 

@@ -22,6 +22,12 @@ WORKERS = "cm:workers"
 #: Set of the queue names that workers serve. Grows with the code, not with the load.
 QUEUES = "cm:queues"
 
+#: Set of the lanes: the lists of one model and priority each. Grows with the models that were ever asked for.
+LANES = "cm:lanes"
+
+#: Hash: worker id → when it last had nothing in hand, and its models. Entries older than some seconds are removed.
+FREE_WORKERS = "cm:free"
+
 #: The cluster's last health summary, with a TTL.
 HEALTH = "cm:health"
 

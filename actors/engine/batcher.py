@@ -6,14 +6,12 @@ from dataclasses import dataclass
 
 from actors.engine.work import Item, Job, ModelKey, Row
 
-#: A model that is not loaded gets its turn when its oldest job has waited this many seconds, or nothing else waits.
-SWAP_MAX_WAIT_SECONDS = 10.0
-
 
 class WaitingRows:
     """Jobs and rows in the order in which they came, by the group that may share a batch."""
 
-    def __init__(self) -> None:
+    def __init__(self, swap_max_wait: float) -> None:
+        self._swap_max_wait = swap_max_wait
         self._groups: dict[Hashable, list[Job]] = {}
 
     def __bool__(self) -> bool:
@@ -26,12 +24,13 @@ class WaitingRows:
     def next_group(self, is_loaded: Callable[[ModelKey], bool], now: float) -> list[Job]:
         """The group whose turn it is, oldest job first.
 
-        A loaded model's group goes before one that would have to be loaded, until that one has waited long enough.
+        A loaded model's group goes before one that would have to be loaded, until that one has waited SWAP_MAX_WAIT,
+        its time in the queue included.
         """
 
         def turn(jobs: list[Job]) -> tuple[bool, float]:
-            waits_for_load = not is_loaded(jobs[0].key) and now - jobs[0].submitted_at < SWAP_MAX_WAIT_SECONDS
-            return waits_for_load, jobs[0].submitted_at
+            waits_for_load = not is_loaded(jobs[0].key) and now - jobs[0].waiting_since < self._swap_max_wait
+            return waits_for_load, jobs[0].waiting_since
 
         return min(self._groups.values(), key=turn)
 

@@ -43,7 +43,7 @@ class Engine:
         self._tasks: dict[str, Task] = {}
         self._changed = threading.Condition()
         self._arrived: list[Job] = []
-        self._waiting = WaitingRows()
+        self._waiting = WaitingRows(settings.swap_max_wait)
         self._stopping = False
         self._loading: ModelKey | None = None
         self._computing = False
@@ -59,7 +59,7 @@ class Engine:
         self._thread.start()
         return self._opened.result()
 
-    def submit(self, actor: str, request: Request, timeout_seconds: float) -> Job:
+    def submit(self, actor: str, request: Request, timeout_seconds: float, queued_seconds: float = 0.0) -> Job:
         """Hands over a request; the job's future is completed in every case.
 
         Raises:
@@ -68,7 +68,8 @@ class Engine:
         """
         plan = self._task(actor).plan(request)
         model = self._store.find(ModelReference.parse(request.model))
-        job = Job(actor, request, plan, model, deadline=time.monotonic() + timeout_seconds)
+        deadline = time.monotonic() + timeout_seconds
+        job = Job(actor, request, plan, model, deadline, queued_seconds=queued_seconds)
         with self._changed:
             if self._stopping:
                 raise WorkerStopping("the worker is shutting down")

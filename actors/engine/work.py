@@ -86,6 +86,8 @@ class Job:
     texts: "SimpleQueue[str | None]" = field(default_factory=SimpleQueue)
     """What a streaming row has generated so far, piece by piece; None ends it."""
     submitted_at: float = field(default_factory=time.monotonic)
+    queued_seconds: float = 0.0
+    """How long it waited in Redis before that."""
     rows: list["Row"] = field(default_factory=list)
     load_seconds: float = 0.0
     compute_seconds: float = 0.0
@@ -101,6 +103,11 @@ class Job:
     def group(self) -> tuple[str, ModelKey, Hashable]:
         """Jobs of one group may share a batch."""
         return self.task, self.key, self.plan.parameter_class
+
+    @property
+    def waiting_since(self) -> float:
+        """When its caller sent it, by `time.monotonic`."""
+        return self.submitted_at - self.queued_seconds
 
     @property
     def is_over(self) -> bool:

@@ -1,4 +1,4 @@
-"""Dramatiq's Redis broker with a doorbell."""
+"""Dramatiq's Redis broker with a doorbell and lanes."""
 
 from typing import Any
 
@@ -7,23 +7,33 @@ from dramatiq.brokers.redis import RedisBroker
 
 from actors.queueing.consumer import WakingConsumer
 from actors.queueing.doorbell import Doorbell
+from actors.queueing.lane_consumer import LaneConsumer
+from actors.queueing.lanes import lane_of, sortable_id
 from settings import keys
 
 
 class ClusterBroker(RedisBroker):
-    """Rings after each enqueue, and knows which fetched messages this process still holds."""
+    """Puts each message into the lane of its model and priority, and rings.
 
-    def __init__(self, **options: Any) -> None:
+    Knows which fetched messages this process still holds.
+    """
+
+    def __init__(self, *, swap_max_wait: float, **options: Any) -> None:
         super().__init__(**options)
+        self.swap_max_wait = swap_max_wait
         self.doorbell = Doorbell(self.client)
         self._held_ids: dict[str, set[str]] = {}
 
-    @property
-    def consumer_class(self) -> type[WakingConsumer]:
-        return WakingConsumer
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> WakingConsumer:
+        kind = LaneConsumer if queue_name == keys.INFERENCE_QUEUE else WakingConsumer
+        return kind(self, queue_name, prefetch, timeout)
 
     def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
-        enqueued: Message[Any] = super().enqueue(message, delay=delay)
+        lane = lane_of(message) if message.queue_name == keys.INFERENCE_QUEUE and delay is None else None
+        if lane is None:
+            enqueued: Message[Any] = super().enqueue(message, delay=delay)
+        else:
+            enqueued = self._enqueue_in(lane, message)
         self.doorbell.ring(enqueued.queue_name)
         return enqueued
 
@@ -31,6 +41,10 @@ class ClusterBroker(RedisBroker):
         """The Redis ids of a queue's messages that threads of this process hold; outlives a consumer."""
         return self._held_ids.setdefault(queue_name, set())
 
-    def acks_key(self, queue_name: str) -> str:
-        """Dramatiq's set of the messages that Redis has given to this process."""
-        return keys.acks(self.broker_id, queue_name)
+    def _enqueue_in(self, lane: str, message: Message[Any]) -> Message[Any]:
+        message = message.copy(options={"redis_message_id": sortable_id(), "lane": lane})
+        self.emit_before("enqueue", message, None)
+        self.client.sadd(keys.LANES, lane)  # first: a message in a lane that nobody knows would wait for ever
+        self.do_enqueue(lane, message.options["redis_message_id"], message.encode())
+        self.emit_after("enqueue", message, None)
+        return message

@@ -4,8 +4,11 @@ Dramatiq's own consumer sleeps up to a second between polls and after each full 
 answered into a broken connection stays with this process until it ends. Dramatiq's Lua script is used as it is.
 """
 
+import heapq
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import redis
@@ -14,6 +17,8 @@ from dramatiq.brokers.redis import _RedisConsumer
 from dramatiq.common import compute_backoff
 from dramatiq.errors import ConnectionClosed
 from dramatiq.message import Message
+
+from settings import keys
 
 if TYPE_CHECKING:
     from actors.queueing.broker import ClusterBroker
@@ -30,23 +35,25 @@ class WakingConsumer(_RedisConsumer):
         super().__init__(broker, queue_name, prefetch, timeout)
         self._arrival: threading.Event = broker.doorbell.event(queue_name)
         self._held = broker.held_ids(queue_name)
+        self._etas: list[int] = []
         if queue_name.endswith(DELAYED):
             self._held.clear()  # its thread has forgotten what it held in memory
-        self._take_back_lost_answers()
+        with _connection_errors():
+            self._take_back_lost_answers()
 
     def ack(self, message: Any) -> None:
-        self._settle(super().ack, message)
+        self._settle(self.broker.do_ack, message)
 
     def nack(self, message: Any) -> None:
-        self._settle(super().nack, message)
+        self._settle(self.broker.do_nack, message)
 
     def requeue(self, messages: Iterable[Any]) -> None:
-        returned = list(messages)
-        super().requeue(returned)
-        self._held.difference_update(_id(message) for message in returned)
+        for message in messages:
+            self.broker.do_requeue(self._list_of(message), _id(message))
+            self._held.discard(_id(message))
 
     def __next__(self) -> MessageProxy | None:
-        try:
+        with _connection_errors():
             self._arrival.clear()  # before the fetch, so that a ring during it is not lost
             if not self.message_cache and (room := self.prefetch - self.outstanding_message_count) > 0:
                 self.message_cache = self._fetch(room)
@@ -54,13 +61,24 @@ class WakingConsumer(_RedisConsumer):
                 self.misses = 0
                 return message
             self.misses, backoff_ms = compute_backoff(self.misses, max_backoff=self.timeout)
-            self._arrival.wait(backoff_ms / 1000)
+            self._arrival.wait(min(backoff_ms / 1000, self._seconds_to_next_eta()))
             return None
-        except (redis.ConnectionError, redis.TimeoutError) as error:
-            raise ConnectionClosed(error) from None
 
     def _fetch(self, room: int) -> list[bytes]:
-        fetched = [body for body in self.broker.do_fetch(self.queue_name, room) if body is not None]
+        """Takes up to `room` messages that wait; the place to choose among lists."""
+        return self._fetch_from(self.queue_name, room)
+
+    def _list_of(self, message: Any) -> str:
+        """The list that a message came from."""
+        own: str = self.queue_name
+        return own
+
+    def _lists(self) -> Iterable[str]:
+        """Every list that this consumer takes from."""
+        return [self.queue_name]
+
+    def _fetch_from(self, list_name: str, room: int) -> list[bytes]:
+        fetched = [body for body in self.broker.do_fetch(list_name, room) if body is not None]
         self._held.update(_id(Message.decode(body)) for body in fetched)
         return fetched
 
@@ -69,26 +87,42 @@ class WakingConsumer(_RedisConsumer):
             return None
         message = Message.decode(self.message_cache.pop(0))
         self.queued_message_ids.add(message.message_id)
+        if isinstance(eta := message.options.get("eta"), int):
+            heapq.heappush(self._etas, eta)
         return MessageProxy(message)
 
-    def _settle(self, settle: Callable[[Any], None], message: Any) -> None:
+    def _seconds_to_next_eta(self) -> float:
+        """Delayed messages are kept in memory by the thread that asks; it must look again when the first is due."""
+        now = time.time() * 1000
+        while self._etas and self._etas[0] <= now:
+            heapq.heappop(self._etas)
+        return (self._etas[0] - now) / 1000 if self._etas else float("inf")
+
+    def _settle(self, settle: Callable[[str, str], object], message: Any) -> None:
         try:
-            settle(message)
-        except redis.TimeoutError as error:
-            raise ConnectionClosed(error) from None  # the worker tries again until Redis answers
+            with _connection_errors():
+                settle(self._list_of(message), _id(message))
+        finally:
+            self.queued_message_ids.discard(message.message_id)
         self._held.discard(_id(message))
         self._arrival.set()
 
     def _take_back_lost_answers(self) -> None:
         """Requeues what Redis gave to this process and no thread of it holds: the answer to that fetch was lost."""
-        try:
-            given = cast("set[bytes]", self.broker.client.smembers(self.broker.acks_key(self.queue_name)))
-            lost = {redis_id.decode() for redis_id in given} - self._held
-            if lost:
-                self.logger.warning("Taking back %d message(s) of %r whose fetch was lost.", len(lost), self.queue_name)
-                self.broker.do_requeue(self.queue_name, *lost)
-        except (redis.ConnectionError, redis.TimeoutError) as error:
-            raise ConnectionClosed(error) from None
+        for list_name in self._lists():
+            given = cast("set[bytes]", self.broker.client.smembers(keys.acks(self.broker.broker_id, list_name)))
+            if lost := {redis_id.decode() for redis_id in given} - self._held:
+                self.logger.warning("Taking back %d message(s) of %r whose fetch was lost.", len(lost), list_name)
+                self.broker.do_requeue(list_name, *lost)
+
+
+@contextmanager
+def _connection_errors() -> Iterator[None]:
+    """Tells Dramatiq's threads that the connection is gone, so that they try again."""
+    try:
+        yield
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        raise ConnectionClosed(error) from None
 
 
 def _id(message: Any) -> str:

@@ -1,12 +1,10 @@
 """Where snapshots come from: two round trips to Redis, whatever the number of workers and queues."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Protocol
 
 import redis
 from pydantic import ValidationError
-from redis.client import Pipeline
 
 from monitor.core.address import shown_address
 from monitor.core.formatting import printable
@@ -14,7 +12,8 @@ from monitor.core.snapshot import Snapshot, WorkerView, judge_liveness
 from settings import connections, keys
 from settings.config import Settings
 from settings.local_redis import find_redis_url
-from settings.records import RECORD_VERSION, QueueCounts, WorkerRecord
+from settings.queue_counts import ask_counts, read_counts
+from settings.records import RECORD_VERSION, WorkerRecord
 
 #: Seconds after its last beat for which a worker without a record is shown as lost; then it is history.
 LOST_FOR_SECONDS = 3600.0
@@ -64,13 +63,17 @@ class RedisSource:
             pipeline.time()
             pipeline.zrange(keys.WORKERS, 0, -1, withscores=True)
             pipeline.smembers(keys.QUEUES)
-            (seconds, microseconds), beats, queues = pipeline.execute()
+            pipeline.smembers(keys.LANES)
+            (seconds, microseconds), beats, queues, lanes = pipeline.execute()
             now = seconds + microseconds / 1e6
             ages = {_text(worker): max(0.0, now - beat) for worker, beat in beats}
             names = sorted(OWN_QUEUES.union(map(_text, queues)))
-            _ask_details(pipeline, ages, names)
+            lists = [*names, *sorted(map(_text, lanes))]
+            # MGET wants at least one key; the set of workers itself stands in, and MGET answers nil for no string.
+            pipeline.mget([keys.WORKERS, *map(keys.worker, ages)])
+            ask_counts(pipeline, lists)
             records, *counts = pipeline.execute()
-        return Snapshot(now, _queue_counts(names, counts), _worker_views(ages, records[1:]))
+        return Snapshot(now, read_counts(names, lists, counts), _worker_views(ages, records[1:]))
 
     def _explain(self, error: Exception) -> str:
         if isinstance(error, redis.AuthenticationError | redis.ResponseError):
@@ -80,26 +83,6 @@ class RedisSource:
 
 def _text(name: bytes) -> str:
     return name.decode(errors="replace")
-
-
-def _ask_details(pipeline: Pipeline, worker_ids: Iterable[str], queues: Iterable[str]) -> None:
-    # MGET wants at least one key; the set of workers itself stands in, and MGET answers nil for what is not a string.
-    pipeline.mget([keys.WORKERS, *map(keys.worker, worker_ids)])
-    for queue in queues:
-        pipeline.llen(keys.ready(queue))
-        pipeline.hlen(keys.bodies(queue))
-        pipeline.hlen(keys.delayed_bodies(queue))
-        pipeline.zcard(keys.dead(queue))
-
-
-def _queue_counts(names: list[str], counts: list[int]) -> tuple[QueueCounts, ...]:
-    """The counts of each queue, of which `counts` holds four in the order in which they were asked for."""
-    by_queue = zip(names, *(iter(counts),) * 4, strict=True)
-    return tuple(
-        # A message that is taken between the two counts would make the difference negative.
-        QueueCounts(queue=name, ready=ready, running=max(0, bodies - ready), delayed=delayed, dead=dead)
-        for name, ready, bodies, delayed, dead in by_queue
-    )
 
 
 def _worker_views(ages: dict[str, float], records: list[bytes | None]) -> tuple[WorkerView, ...]:

@@ -3,11 +3,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.engine.batcher import SWAP_MAX_WAIT_SECONDS, WaitingRows, cut_batch, halves
+from actors.engine.batcher import WaitingRows, cut_batch, halves
 from actors.engine.work import Item, Row
 from tests.engine.jobs import job, lengths, model_key, rows
 
 CONTEXT = 600
+
+SWAP_MAX_WAIT_SECONDS = 10.0
 
 
 @st.composite
@@ -113,7 +115,7 @@ def _next_model(waiting: WaitingRows, *loaded: str, now: float) -> str:
 
 
 def test_a_loaded_model_goes_before_an_older_job_that_needs_a_load() -> None:
-    waiting = WaitingRows()
+    waiting = WaitingRows(SWAP_MAX_WAIT_SECONDS)
     waiting.add(job("not loaded", submitted_at=0.0))
     waiting.add(job("loaded", submitted_at=1.0))
 
@@ -121,7 +123,7 @@ def test_a_loaded_model_goes_before_an_older_job_that_needs_a_load() -> None:
 
 
 def test_a_job_that_needs_a_load_has_its_turn_once_it_has_waited_long_enough() -> None:
-    waiting = WaitingRows()
+    waiting = WaitingRows(SWAP_MAX_WAIT_SECONDS)
     waiting.add(job("not loaded", submitted_at=0.0))
     waiting.add(job("loaded", submitted_at=1.0))
 
@@ -130,7 +132,7 @@ def test_a_job_that_needs_a_load_has_its_turn_once_it_has_waited_long_enough() -
 
 
 def test_among_loaded_models_and_among_others_the_oldest_job_goes_first() -> None:
-    waiting = WaitingRows()
+    waiting = WaitingRows(SWAP_MAX_WAIT_SECONDS)
     for second, model in enumerate(("old", "young", "older load", "younger load")):
         waiting.add(job(model, submitted_at=float(second)))
 
@@ -140,7 +142,7 @@ def test_among_loaded_models_and_among_others_the_oldest_job_goes_first() -> Non
 
 
 def test_nothing_waits_for_a_loaded_model_that_nobody_asks_for() -> None:
-    waiting = WaitingRows()
+    waiting = WaitingRows(SWAP_MAX_WAIT_SECONDS)
     waiting.add(job("not loaded", submitted_at=0.0))
 
     assert _next_model(waiting, "something else", now=0.0) == "not loaded"
@@ -148,7 +150,7 @@ def test_nothing_waits_for_a_loaded_model_that_nobody_asks_for() -> None:
 
 @given(st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=30))
 def test_no_model_starves_while_another_is_always_asked_for(others: list[str]) -> None:
-    waiting, now, served = WaitingRows(), 0.0, []
+    waiting, now, served = WaitingRows(SWAP_MAX_WAIT_SECONDS), 0.0, []
     waiting.add(job("starving", submitted_at=now))
 
     while "starving" not in served:
@@ -163,7 +165,7 @@ def test_no_model_starves_while_another_is_always_asked_for(others: list[str]) -
 
 
 def test_tasks_of_one_model_do_not_share_a_batch() -> None:
-    waiting = WaitingRows()
+    waiting = WaitingRows(SWAP_MAX_WAIT_SECONDS)
     for task in ("embed", "classify", "embed"):
         waiting.add(job(task=task))
 
@@ -173,7 +175,7 @@ def test_tasks_of_one_model_do_not_share_a_batch() -> None:
 
 
 def test_a_job_that_is_done_waits_no_longer() -> None:
-    waiting, done, left = WaitingRows(), job(), job()
+    waiting, done, left = WaitingRows(SWAP_MAX_WAIT_SECONDS), job(), job()
     waiting.add(done)
     waiting.add(left)
 
@@ -185,7 +187,7 @@ def test_a_job_that_is_done_waits_no_longer() -> None:
 
 
 def test_nothing_waits_when_everything_is_done() -> None:
-    waiting, done = WaitingRows(), job()
+    waiting, done = WaitingRows(SWAP_MAX_WAIT_SECONDS), job()
     waiting.add(done)
 
     done.fail(RuntimeError())

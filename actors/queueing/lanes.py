@@ -1,0 +1,118 @@
+"""The physical lists of one logical queue: one for each model and priority.
+
+A message stays an ordinary Dramatiq message of its queue; only the list that it waits in is another. What plain
+Dramatiq sends waits in the queue's own list.
+"""
+
+import secrets
+import time
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from dramatiq import Message
+
+from actors.queueing.claims import LaneHead
+from settings import keys
+
+#: The gateway's 1 (highest) to 10 (lowest) on the three priorities that have lists of their own.
+PRIORITIES = ("high", "normal", "low")
+HIGHEST, LOWEST, DEFAULT_PRIORITY = 1, 10, 5
+
+#: Hexadecimal digits of milliseconds, and of randomness, in an id that sorts by time.
+TIME_DIGITS, RANDOM_DIGITS = 12, 20
+
+#: A free worker that has not said so for this many seconds has died or is busy.
+FREE_SECONDS = 5
+
+#: Says whether this worker is free, and reads in the same round trip what waits in each list and who else is free.
+_LOOK = f"""
+local now = tonumber(redis.call('TIME')[1])
+local worker = ARGV[3]
+if ARGV[4] == '1' then redis.call('HSET', KEYS[2], worker, now .. '|' .. ARGV[5])
+elseif worker ~= '' then redis.call('HDEL', KEYS[2], worker) end
+local heads = {{}}
+local function look(list)
+  local head = redis.call('LINDEX', ARGV[1] .. ':' .. list, 0)
+  if head then heads[#heads + 1] = {{list, head, redis.call('LLEN', ARGV[1] .. ':' .. list)}} end
+end
+look(ARGV[2])
+for _, lane in ipairs(redis.call('SMEMBERS', KEYS[1])) do look(lane) end
+local others, entries = {{}}, redis.call('HGETALL', KEYS[2])
+for index = 1, #entries, 2 do
+  local at, models = entries[index + 1]:match('^(%d+)|(.*)$')
+  if now - tonumber(at) > {FREE_SECONDS} then redis.call('HDEL', KEYS[2], entries[index])
+  elseif entries[index] ~= worker then others[#others + 1] = models end
+end
+return {{heads, others}}
+"""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What waits and who is free, at one moment."""
+
+    heads: tuple[LaneHead, ...]
+    free_others: tuple[frozenset[str], ...]
+
+
+def lane_of(message: Message[Any]) -> str | None:
+    """The lane that a message belongs to; None when it names no model and waits in its queue's own list."""
+    model = message.kwargs.get("model")
+    if not isinstance(model, str) or not model.isprintable() or not 0 < len(model) <= keys.MAX_MODEL_NAME:
+        return None
+    return f"{message.queue_name}.{priority_name(message.options.get('priority'))}.{model}"
+
+
+def priority_name(priority: object) -> str:
+    """1 to 3 are high, 4 to 7 normal, 8 to 10 low; anything else is normal."""
+    if not isinstance(priority, int) or not HIGHEST <= priority <= LOWEST:
+        priority = DEFAULT_PRIORITY
+    return PRIORITIES[0 if priority <= 3 else 1 if priority <= 7 else 2]
+
+
+def sortable_id() -> str:
+    """48 bits of milliseconds and 80 random bits in hexadecimal: a list's head tells its age without its body."""
+    return f"{time.time_ns() // 1_000_000:0{TIME_DIGITS}x}{secrets.token_hex(RANDOM_DIGITS // 2)}"
+
+
+def age_seconds(redis_id: str) -> float:
+    """How long ago an id was made; plain Dramatiq's tell nothing, and count as new."""
+    if len(redis_id) != TIME_DIGITS + RANDOM_DIGITS:
+        return 0.0
+    return max(0.0, time.time() - int(redis_id[:TIME_DIGITS], 16) / 1000)
+
+
+class LaneReader:
+    """Looks at the lanes of one queue for one worker."""
+
+    def __init__(self, client: redis.Redis, queue: str, worker_id: str) -> None:
+        self._queue, self._worker_id = queue, worker_id
+        self._script = client.register_script(_LOOK)
+
+    def look(self, is_free: bool, models: Collection[str]) -> Look:
+        """One round trip, whatever the number of lanes; says on the way whether this worker is free.
+
+        Raises:
+          redis.RedisError: When Redis does not answer.
+        """
+        arguments = (keys.DRAMATIQ_NAMESPACE, self._queue, self._worker_id, int(is_free), "|".join(models))
+        heads, others = self._script(keys=[keys.LANES, keys.FREE_WORKERS], args=arguments)
+        return Look(
+            tuple(self._head(*head) for head in heads),
+            tuple(frozenset(models.decode().split("|")) - {""} for models in others),
+        )
+
+    def _head(self, lane: bytes, redis_id: bytes, depth: int) -> LaneHead:
+        name = lane.decode()
+        _, has_lane, rest = name.partition(f"{self._queue}.")
+        priority, _, model = rest.partition(".") if has_lane else (PRIORITIES[1], "", "")
+        return LaneHead(name, model or None, PRIORITIES.index(priority), age_seconds(redis_id.decode()), depth)
+
+
+def all_lists(client: redis.Redis, queue: str) -> Iterable[str]:
+    """A queue's own list and its lanes."""
+    members: Any = client.smembers(keys.LANES)
+    lanes = sorted(member.decode() for member in members)
+    return [queue, *(lane for lane in lanes if lane.startswith(f"{queue}."))]

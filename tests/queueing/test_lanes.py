@@ -1,0 +1,187 @@
+"""Messages in lanes are ordinary Dramatiq messages: everything that Dramatiq promises holds for them."""
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+
+import dramatiq
+import pytest
+import redis
+from dramatiq import Worker
+
+from actors.broker import create_broker
+from actors.queueing.broker import ClusterBroker
+from actors.queueing.lanes import PRIORITIES, age_seconds, lane_of, priority_name, sortable_id
+from settings import keys
+from settings.config import Settings
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def broker(settings: Settings) -> Iterator[ClusterBroker]:
+    broker = create_broker(settings)
+    broker.middleware = [hook for hook in broker.middleware if type(hook).__module__.startswith("dramatiq")]
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def work(broker: ClusterBroker) -> Iterator[Callable[[], Worker]]:
+    """Starts a worker of this process; stops it afterwards."""
+    workers: list[Worker] = []
+
+    def start() -> Worker:
+        broker.emit_after("process_boot")
+        worker = Worker(broker, worker_threads=2)
+        worker.start()
+        workers.append(worker)
+        return worker
+
+    yield start
+    for worker in workers:
+        worker.stop()
+
+
+def actor(broker: ClusterBroker, run: Callable[..., object], **options: object) -> dramatiq.Actor:
+    return dramatiq.actor(run, broker=broker, queue_name=keys.INFERENCE_QUEUE, actor_name="task", **options)
+
+
+def waiting_in(client: redis.Redis, lane: str) -> int:
+    return client.llen(keys.ready(lane))
+
+
+def test_ids_sort_by_the_time_of_their_making() -> None:
+    first = sortable_id()
+    wait_until(lambda: sortable_id()[:12] > first[:12], "the clock goes on")
+
+    assert first < sortable_id()
+    assert 0 <= age_seconds(first) < 60
+    assert age_seconds("3f0c8a52-9a5e-4a53-ae5c-74a1e0d8a7a1") == 0
+
+
+@pytest.mark.parametrize(
+    ("priority", "name"),
+    [(1, "high"), (3, "high"), (4, "normal"), (7, "normal"), (8, "low"), (10, "low"), (0, "normal"), ("1", "normal")],
+)
+def test_the_gateways_ten_priorities_lie_in_three_lists(priority: object, name: str) -> None:
+    assert priority_name(priority) == name
+
+
+@pytest.mark.parametrize("model", [None, 5, "", "x" * 300, "a\nb"])
+def test_a_message_without_a_sensible_model_stays_in_the_queues_own_list(model: object) -> None:
+    message = dramatiq.Message(queue_name="inference", actor_name="a", args=(), kwargs={"model": model}, options={})
+
+    assert lane_of(message) is None
+
+
+def test_a_message_waits_in_the_lane_of_its_model_and_priority(broker: ClusterBroker, queue_redis: redis.Redis) -> None:
+    task = actor(broker, lambda model: None)
+
+    task.send(model="org/a")
+    task.send_with_options(kwargs={"model": "org/a"}, priority=1)
+
+    assert waiting_in(queue_redis, "inference.normal.org/a") == 1
+    assert waiting_in(queue_redis, "inference.high.org/a") == 1
+    assert waiting_in(queue_redis, "inference") == 0
+
+
+def test_models_are_drained_before_they_are_swapped(broker: ClusterBroker, work: Callable[[], Worker]) -> None:
+    ran: list[str] = []
+    task = actor(broker, lambda model: ran.append(model))
+    for _ in range(50):
+        task.send(model="org/a")
+        task.send(model="org/b")
+
+    work()
+    wait_until(lambda: len(ran) == 100, "all have run")
+
+    # Two threads may run the last of one model beside the first of the other.
+    swaps = sum(before != after for before, after in itertools.pairwise(ran))
+    assert swaps <= 4
+
+
+def test_a_message_of_plain_dramatiq_is_run(broker: ClusterBroker, work: Callable[[], Worker], redis_url: str) -> None:
+    from dramatiq.brokers.redis import RedisBroker
+
+    ran: list[str] = []
+    task = actor(broker, lambda model: ran.append(model))
+    RedisBroker(url=redis_url, middleware=[]).enqueue(task.message(model="org/a"))
+
+    work()
+
+    wait_until(lambda: ran == ["org/a"], "it has run")
+
+
+def test_results_retries_and_dead_letters_work(
+    broker: ClusterBroker, work: Callable[[], Worker], queue_redis: redis.Redis
+) -> None:
+    runs: list[str] = []
+
+    def fail(model: str) -> None:
+        runs.append(model)
+        raise ValueError("no")
+
+    task = actor(broker, fail, max_retries=1, min_backoff=1, max_backoff=1, retry_when=lambda retries, _: retries < 1)
+    message = task.send(model="org/a")
+
+    work()
+
+    with pytest.raises(dramatiq.results.ResultFailure, match="ValueError: no"):
+        message.get_result(backend=broker.get_results_backend(), block=True, timeout=20_000)
+    assert runs == ["org/a", "org/a"]
+    wait_until(lambda: queue_redis.zcard(keys.dead("inference.normal.org/a")) == 1, "the letter is dead")
+    assert queue_redis.hlen(keys.bodies("inference.normal.org/a")) == 0
+
+
+def test_a_delayed_message_is_run_within_a_tenth_of_a_second_of_its_time(
+    broker: ClusterBroker, work: Callable[[], Worker]
+) -> None:
+    started: list[float] = []
+    task = actor(broker, lambda model, due: started.append(time.time() * 1000 - due))
+    work()
+    due = time.time() * 1000 + 1500
+    task.send_with_options(kwargs={"model": "org/a", "due": due}, delay=1500)
+
+    wait_until(lambda: started, "it has run")
+
+    assert started[0] + 1 >= 0
+    assert started[0] < 100
+
+
+def test_a_pipeline_goes_through_lanes(broker: ClusterBroker, work: Callable[[], Worker]) -> None:
+    task = actor(broker, lambda *before, model: [*before, model][-1], store_results=True)
+    work()
+
+    pipeline = dramatiq.pipeline([task.message(model="org/a"), task.message(model="org/b")], broker=broker).run()
+
+    assert pipeline.get_result(block=True, timeout=20_000) == "org/b"
+
+
+def test_what_a_stopping_worker_has_not_begun_goes_back_to_its_lane(
+    broker: ClusterBroker, queue_redis: redis.Redis
+) -> None:
+    task = actor(broker, lambda model: None)
+    for _ in range(3):
+        task.send(model="org/a")
+    consumer = broker.consume(keys.INFERENCE_QUEUE, prefetch=10, timeout=10)
+    taken = [next(consumer) for _ in range(3)]
+    assert waiting_in(queue_redis, "inference.normal.org/a") == 0
+
+    consumer.requeue(message for message in taken if message)
+
+    assert waiting_in(queue_redis, "inference.normal.org/a") == 3
+
+
+def test_what_was_fetched_into_a_broken_connection_is_taken_back(
+    broker: ClusterBroker, queue_redis: redis.Redis
+) -> None:
+    actor(broker, lambda model: None).send(model="org/a")
+    broker.do_fetch("inference.normal.org/a", 1)  # the answer is lost
+
+    consumer = broker.consume(keys.INFERENCE_QUEUE, prefetch=10, timeout=10)
+
+    assert next(consumer) is not None
+
+
+def test_every_priority_has_a_rank() -> None:
+    assert [PRIORITIES.index(name) for name in ("high", "normal", "low")] == [0, 1, 2]
