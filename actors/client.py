@@ -29,6 +29,7 @@ from actors.errors import (
     UnknownActor,
 )
 from actors.payloads import REQUESTS, TaskResult, check_size, parse_request
+from actors.queueing import deadlines
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.result_waiter import ResultWaiter
 from actors.queueing.results import result_backend
@@ -51,18 +52,26 @@ class _Messages:
         self._broker = broker or default_broker
         self._results = result_backend(self._broker)
 
-    def message(self, actor: str, /, **fields: Any) -> Message[Any]:
+    def message(self, actor: str, /, *, timeout: float | None = None, **fields: Any) -> Message[Any]:
         """Builds a task's message after checking it as the worker will.
+
+        Args:
+          actor: What is to be done.
+          timeout: Seconds from now within which the result is of use. A task that is late is not begun, or stopped.
+          fields: The request.
 
         Raises:
           UnknownActor: When no actor has this name.
           InvalidRequest: When a field is wrong, with its name, value and what is allowed.
         """
+        options: dict[str, Any] = {}
+        if timeout is not None:
+            options[deadlines.OPTION] = deadlines.deadline_ms(timeout, time.time())
         if actor not in REQUESTS:
             raise UnknownActor(f"there is no actor {actor!r}; there are {', '.join(REQUESTS)}")
         check_size(fields, self._settings.max_payload_bytes)
         parse_request(actor, fields)
-        message: Message[Any] = default_broker.get_actor(actor).message(**fields)
+        message: Message[Any] = default_broker.get_actor(actor).message_with_options(kwargs=fields, **options)
         return message
 
     def _enqueue(self, message: Message[Any]) -> Message[Any]:
@@ -132,15 +141,15 @@ def _entries(answer: Any) -> Any:
 class Client(_Messages):
     """Sends tasks and waits for them in threads. Safe to share between threads."""
 
-    def send(self, actor: str, /, **fields: Any) -> Message[Any]:
-        """Puts a task into the queue.
+    def send(self, actor: str, /, *, timeout: float | None = None, **fields: Any) -> Message[Any]:
+        """Puts a task into the queue; its result is of use within `timeout` seconds, or at any time.
 
         Raises:
           InvalidRequest: When a field is wrong.
           UnknownActor: When no actor has this name.
           RedisUnreachable: When Redis does not answer.
         """
-        return self._enqueue(self.message(actor, **fields))
+        return self._enqueue(self.message(actor, timeout=timeout, **fields))
 
     def result(self, message: Message[Any], timeout: float = DEFAULT_TIMEOUT_SECONDS) -> TaskResult:
         """Waits up to `timeout` seconds for a task's result; it can be asked for again until it expires.
@@ -202,9 +211,10 @@ class AsyncClient(_Messages):
         await self._waiter.close()
         await self._redis.aclose()
 
-    async def send(self, actor: str, /, **fields: Any) -> Message[Any]:
+    async def send(self, actor: str, /, *, timeout: float | None = None, **fields: Any) -> Message[Any]:
         """Puts a task into the queue; raises what `Client.send` raises."""
-        message = self.message(actor, **fields).copy(options={"reply_to": self._waiter.reply_to})
+        message = self.message(actor, timeout=timeout, **fields)
+        message = message.copy(options={"reply_to": self._waiter.reply_to})
         return await asyncio.to_thread(self._enqueue, message)
 
     async def result(self, message: Message[Any], timeout: float = DEFAULT_TIMEOUT_SECONDS) -> TaskResult:

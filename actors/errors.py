@@ -14,6 +14,7 @@ raises the same class at the caller.
     - ModelTooLarge
     - InferenceFailed
     - TaskTimedOut
+    - DeadlineExceeded
   x TransientError          another attempt, perhaps on another worker, may succeed; retried with backoff
     - DeviceOutOfMemory
     - StoreUnreachable
@@ -69,6 +70,10 @@ class InferenceFailed(PermanentError):
 
 class TaskTimedOut(PermanentError):
     """A task ran for longer than TASK_TIMEOUT."""
+
+
+class DeadlineExceeded(PermanentError):
+    """A task's result came too late to be of use to its caller, who had set a timeout."""
 
 
 class TransientError(ClusterError):

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import dramatiq
@@ -10,8 +11,9 @@ from dramatiq.middleware import CurrentMessage
 
 from actors.broker import broker
 from actors.context import DeviceWorker, device_worker
-from actors.errors import DeviceUnavailable, InvalidRequest, PermanentError, TaskTimedOut
+from actors.errors import DeadlineExceeded, DeviceUnavailable, InvalidRequest, PermanentError, TaskTimedOut
 from actors.payloads import GenerateRequest, Metadata, Request, TaskResult, Timings, check_size, parse_request
+from actors.queueing.deadlines import seconds_left
 from actors.queueing.results import result_backend
 from actors.queueing.streams import StreamWriter
 from actors.versions import installed_versions
@@ -22,6 +24,14 @@ if TYPE_CHECKING:
     from actors.engine.work import Completion, Job
 
 Publish = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class _TimeLimit:
+    """How long a task may still take, and what its caller is told when it takes longer."""
+
+    seconds: float
+    error: PermanentError
 
 
 @dramatiq.actor(broker=broker, queue_name=keys.INFERENCE_QUEUE, throws=(PermanentError,))
@@ -59,9 +69,10 @@ def _run(actor: str, positional: tuple[Any, ...], fields: dict[str, Any]) -> dic
     check_size(fields, settings.max_payload_bytes)
     request = parse_request(actor, fields)
     queued_seconds = max(0.0, started_at - message.message_timestamp / 1000)
+    limit = _time_limit(actor, seconds_left(message.options, started_at), settings.task_timeout)
     with _publisher(request, message) as publish:
-        job = worker.engine.submit(actor, request, settings.task_timeout, queued_seconds)
-        completion = _wait(job, publish)
+        job = worker.engine.submit(actor, request, limit.seconds, queued_seconds)
+        completion = _wait(job, publish, limit)
         output = worker.engine.finish(job)
     return TaskResult(output=output, metadata=_metadata(worker, completion, queued_seconds)).model_dump()
 
@@ -82,14 +93,23 @@ def _publisher(request: Request, message: Any) -> Iterator[Publish | None]:
     stream.end("")
 
 
-def _wait(job: "Job", publish: Publish | None) -> "Completion":
+def _time_limit(actor: str, seconds_of_use: float, task_timeout: int) -> _TimeLimit:
+    """Whichever comes first, the caller's deadline or TASK_TIMEOUT."""
+    if seconds_of_use <= 0:
+        raise DeadlineExceeded(f"{actor} was not begun: its deadline had passed {-seconds_of_use:.1f} s before")
+    if seconds_of_use <= task_timeout:
+        return _TimeLimit(seconds_of_use, DeadlineExceeded(f"{actor} was stopped at its deadline"))
+    return _TimeLimit(task_timeout, TaskTimedOut(f"{actor} took longer than TASK_TIMEOUT={task_timeout} s"))
+
+
+def _wait(job: "Job", publish: Publish | None, limit: _TimeLimit) -> "Completion":
     try:
         if publish:
             for piece in job.pieces():
                 publish(piece)
         return job.future.result(timeout=max(0.0, job.deadline - time.monotonic()))
-    except TimeoutError:
-        raise TaskTimedOut(f"{job.task} took longer than TASK_TIMEOUT={current_settings().task_timeout} s") from None
+    except (TimeoutError, TaskTimedOut):  # here, or on the device thread, which knows only that it is late
+        raise limit.error from None
     finally:
         job.cancel()
 

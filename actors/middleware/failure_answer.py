@@ -5,12 +5,12 @@ from typing import Any
 from dramatiq import Broker
 from dramatiq.middleware import Middleware
 
-from actors.errors import InvalidRequest, ModelNotFound, UnknownActor
+from actors.errors import DeadlineExceeded, InvalidRequest, ModelNotFound, UnknownActor
 from actors.queueing.results import ResultBackend
 
-#: The caller's own mistakes. Their messages are acknowledged once they are answered: as dead letters they would hide
-#: the failures that an operator can mend, and keep the callers' texts.
-MISTAKES = (InvalidRequest, ModelNotFound)
+#: The caller's own mistakes and decisions. Their messages are acknowledged once they are answered: as dead letters they
+#: would hide the failures that an operator can mend, and keep the callers' texts.
+CALLERS_OWN = (InvalidRequest, ModelNotFound, DeadlineExceeded)
 
 
 class FailureAnswer(Middleware):
@@ -23,7 +23,7 @@ class FailureAnswer(Middleware):
         self, broker: Broker, message: Any, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
         """Worker thread; after the retries have decided, because this stands before them in the list."""
-        if message.failed and isinstance(exception, MISTAKES):
+        if message.failed and isinstance(exception, CALLERS_OWN):
             self._store(message, exception)
             message.failed = False
 
