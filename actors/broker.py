@@ -8,6 +8,7 @@ from dramatiq.results import Results
 from periodiq import PeriodiqMiddleware
 
 from actors.errors import TransientError
+from actors.middleware.cancelling import Cancelling
 from actors.middleware.device_claim import DeviceClaim
 from actors.middleware.engine_life import EngineLife
 from actors.middleware.failure_answer import FailureAnswer
@@ -15,6 +16,7 @@ from actors.middleware.heartbeat import Heartbeat
 from actors.middleware.local_redis import LocalRedis
 from actors.middleware.log_privacy import LogPrivacy
 from actors.queueing.broker import ClusterBroker
+from actors.queueing.cancellations import Cancellations
 from actors.queueing.results import ResultBackend
 from settings import keys
 from settings.config import Settings, current_settings
@@ -53,7 +55,7 @@ def create_broker(settings: Settings) -> ClusterBroker:
         dead_message_ttl=DEAD_MESSAGE_TTL_MS,
         middleware=[
             *_task_hooks(settings, results, result_ttl_ms),
-            *_worker_hooks(settings),
+            *_worker_hooks(settings, results),
         ],
     )
 
@@ -71,15 +73,16 @@ def _task_hooks(settings: Settings, results: ResultBackend, result_ttl_ms: int) 
     ]
 
 
-def _worker_hooks(settings: Settings) -> list[Middleware]:
+def _worker_hooks(settings: Settings, results: ResultBackend) -> list[Middleware]:
     worker_id = f"{settings.host_name}-{os.getpid()}"
-    claim = DeviceClaim(settings)
+    claim, cancellations = DeviceClaim(settings), Cancellations(results.client)
     return [
         LogPrivacy(),
         LocalRedis(settings),
         claim,
         Heartbeat(settings, claim, worker_id),
-        EngineLife(settings, claim, worker_id),
+        EngineLife(settings, claim, worker_id, cancellations),
+        Cancelling(claim, cancellations),
     ]
 
 

@@ -80,6 +80,11 @@ class _Messages:
         except (redis.ConnectionError, redis.TimeoutError) as error:
             self._unreachable(error)
 
+    def _announce_cancel(self, pipe: Any, message: Message[Any]) -> None:
+        """Writes it down for a worker that claims the task later, and tells the one that has it."""
+        pipe.set(keys.cancelled(message.message_id), b"", ex=self._settings.result_ttl)
+        pipe.publish(keys.CANCELS, message.message_id)
+
     def _key(self, message: Message[Any]) -> str:
         key: str = self._results.build_message_key(message)
         return key
@@ -167,6 +172,21 @@ class Client(_Messages):
             raise _no_result(message, timeout)
         return self._read(stored)
 
+    def cancel(self, message: Message[Any]) -> None:
+        """Drops a task that waits and stops one that runs; one that has ended keeps its result.
+
+        Whoever waits for it gets `TaskCancelled`.
+
+        Raises:
+          RedisUnreachable: When Redis does not answer.
+        """
+        try:
+            with self._results.client.pipeline(transaction=True) as pipe:
+                self._announce_cancel(pipe, message)
+                pipe.execute()
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            self._unreachable(error)
+
     def stream(self, message: Message[Any], timeout: float = DEFAULT_TIMEOUT_SECONDS) -> Iterator[str]:
         """Yields the text of a `generate` with `stream=True` as it comes.
 
@@ -226,6 +246,15 @@ class AsyncClient(_Messages):
         if stored is None:
             raise _no_result(message, timeout)
         return self._read(stored)
+
+    async def cancel(self, message: Message[Any]) -> None:
+        """Drops or stops a task; raises what `Client.cancel` raises."""
+        try:
+            async with self._redis.pipeline(transaction=True) as pipe:
+                self._announce_cancel(pipe, message)
+                await pipe.execute()
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            self._unreachable(error)
 
     async def stream(self, message: Message[Any], timeout: float = DEFAULT_TIMEOUT_SECONDS) -> AsyncIterator[str]:
         """Yields the text as it comes; raises what `Client.stream` raises."""

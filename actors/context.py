@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from actors.devices.backend import Device
     from actors.engine.engine import Engine
+    from actors.queueing.cancellations import Cancellations
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,7 @@ class DeviceWorker:
     worker_id: str
     device: "Device"
     engine: "Engine"
+    cancellations: "Cancellations"
 
 
 _device_worker: DeviceWorker | None = None

@@ -15,6 +15,7 @@ raises the same class at the caller.
     - InferenceFailed
     - TaskTimedOut
     - DeadlineExceeded
+    - TaskCancelled
   x TransientError          another attempt, perhaps on another worker, may succeed; retried with backoff
     - DeviceOutOfMemory
     - StoreUnreachable
@@ -74,6 +75,10 @@ class TaskTimedOut(PermanentError):
 
 class DeadlineExceeded(PermanentError):
     """A task's result came too late to be of use to its caller, who had set a timeout."""
+
+
+class TaskCancelled(PermanentError):
+    """A task was cancelled by its caller before it ended."""
 
 
 class TransientError(ClusterError):

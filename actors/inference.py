@@ -11,7 +11,14 @@ from dramatiq.middleware import CurrentMessage
 
 from actors.broker import broker
 from actors.context import DeviceWorker, device_worker
-from actors.errors import DeadlineExceeded, DeviceUnavailable, InvalidRequest, PermanentError, TaskTimedOut
+from actors.errors import (
+    DeadlineExceeded,
+    DeviceUnavailable,
+    InvalidRequest,
+    PermanentError,
+    TaskCancelled,
+    TaskTimedOut,
+)
 from actors.payloads import GenerateRequest, Metadata, Request, TaskResult, Timings, check_size, parse_request
 from actors.queueing.deadlines import seconds_left
 from actors.queueing.results import result_backend
@@ -70,8 +77,11 @@ def _run(actor: str, positional: tuple[Any, ...], fields: dict[str, Any]) -> dic
     request = parse_request(actor, fields)
     queued_seconds = max(0.0, started_at - message.message_timestamp / 1000)
     limit = _time_limit(actor, seconds_left(message.options, started_at), settings.task_timeout)
-    with _publisher(request, message) as publish:
+    with worker.cancellations.in_hand(message.message_id) as task, _publisher(request, message) as publish:
+        if result_backend(broker).is_cancelled(message):
+            raise TaskCancelled(f"{actor} was not begun: it was cancelled")
         job = worker.engine.submit(actor, request, limit.seconds, queued_seconds)
+        task.cancelled.add_done_callback(lambda _: job.cancel())
         completion = _wait(job, publish, limit)
         output = worker.engine.finish(job)
     return TaskResult(output=output, metadata=_metadata(worker, completion, queued_seconds)).model_dump()

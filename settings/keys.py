@@ -33,6 +33,10 @@ HEALTH = "cm:health"
 
 #: Sorted set: a day of health summaries by their time; older ones are removed at each write.
 HEALTH_HISTORY = "cm:health:history"
+
+#: The channel on which the ids of cancelled tasks are announced, on the server of the result database.
+CANCELS = "cm:cancels"
+
 #: The most characters of a model's name that a key is made of.
 MAX_MODEL_NAME = 200
 
@@ -53,6 +57,11 @@ def health_minute(minute: int) -> str:
 def stream(message_id: str) -> str:
     """The tokens of one generation as they come, in the result database; capped, with a TTL."""
     return f"cm:stream:{message_id}"
+
+
+def cancelled(message_id: str) -> str:
+    """Says that a task was cancelled, for a worker that claims it later; in the result database, with a TTL."""
+    return f"cm:cancelled:{message_id}"
 
 
 def reply_channel(client_id: str) -> str:

@@ -35,7 +35,7 @@ class WaitingRows:
         return min(self._groups.values(), key=turn)
 
     def remove_finished(self) -> None:
-        """Forgets jobs that nobody waits for and jobs whose rows all have their output."""
+        """Forgets jobs that have ended."""
         for group, jobs in list(self._groups.items()):
             jobs[:] = [job for job in jobs if not job.future.done()]
             if not jobs:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from actors.errors import TaskCancelled
 from actors.model_store.stored_model import StoredModel
 
 
@@ -73,7 +74,7 @@ class Completion:
 
 @dataclass(eq=False)
 class Job:
-    """One request on its way through the engine; the device thread alone changes it, but for `cancel`."""
+    """One request on its way through the engine; the device thread alone changes it, any thread may end it."""
 
     task: str
     request: Any
@@ -92,7 +93,8 @@ class Job:
     load_seconds: float = 0.0
     compute_seconds: float = 0.0
     batch_size: int = 0
-    _cancelled: threading.Event = field(default_factory=threading.Event)
+    _ending: threading.Lock = field(default_factory=threading.Lock)
+    """Held by the one thread that completes the future."""
 
     @property
     def key(self) -> ModelKey:
@@ -112,7 +114,7 @@ class Job:
     @property
     def is_over(self) -> bool:
         """Whether nobody waits for it any more."""
-        return self.future.done() or self._cancelled.is_set() or time.monotonic() > self.deadline
+        return self.future.done() or time.monotonic() > self.deadline
 
     def pieces(self) -> Iterator[str]:
         """What a streaming row generates, as it comes, until the job ends or its deadline has passed."""
@@ -126,14 +128,12 @@ class Job:
             yield piece
 
     def cancel(self) -> None:
-        """Says, from any thread, that nobody waits for it any more."""
-        self._cancelled.set()
+        """Ends the job at once, because nobody waits for it any more; the device thread drops its rows when it can."""
+        self.fail(TaskCancelled(f"{self.task} was cancelled"))
 
     def fail(self, error: BaseException) -> None:
         """Ends the job with an error, unless it has ended."""
-        if not self.future.done():
-            self.future.set_exception(error)
-            self.texts.put(None)
+        self._end(lambda: self.future.set_exception(error))
 
     def complete_if_done(self, dtype: str) -> None:
         """Ends the job once all its rows have their output."""
@@ -151,7 +151,13 @@ class Job:
             batch_wait_seconds=max(0.0, waited),
             compute_seconds=self.compute_seconds,
         )
-        self.future.set_result(completion)
+        self._end(lambda: self.future.set_result(completion))
+
+    def _end(self, complete_future: Callable[[], None]) -> None:
+        with self._ending:
+            if self.future.done():
+                return
+            complete_future()
         self.texts.put(None)
 
 

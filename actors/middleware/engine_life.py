@@ -10,6 +10,7 @@ from dramatiq.middleware import Middleware
 from actors.context import DeviceWorker, device_worker, set_device_worker
 from actors.errors import DeviceUnavailable
 from actors.middleware.device_claim import DeviceClaim, WorkerCannotStart
+from actors.queueing.cancellations import Cancellations
 from settings.config import Settings
 
 logger = logging.getLogger(__name__)
@@ -30,8 +31,9 @@ ENGINE_ENVIRONMENT = {
 class EngineLife(Middleware):
     """Runs in worker processes that hold a device; in all others every hook does nothing."""
 
-    def __init__(self, settings: Settings, claim: DeviceClaim, worker_id: str) -> None:
+    def __init__(self, settings: Settings, claim: DeviceClaim, worker_id: str, cancellations: Cancellations) -> None:
         self._settings, self._claim, self._worker_id = settings, claim, worker_id
+        self._cancellations = cancellations
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Main thread, after the claim."""
@@ -48,7 +50,7 @@ class EngineLife(Middleware):
             # Dramatiq would log it and go on without a device.
             logger.exception("The engine cannot be started.")
             raise WorkerCannotStart(f"This worker cannot start on {name}: {error}.") from error
-        set_device_worker(DeviceWorker(self._worker_id, device, engine))
+        set_device_worker(DeviceWorker(self._worker_id, device, engine, self._cancellations))
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         """Main thread, when the worker threads have ended or their time is over."""

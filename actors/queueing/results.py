@@ -72,6 +72,14 @@ class ResultBackend(RedisBackend):  # type: ignore[misc]  # dramatiq's backends 
         last_look: Any = self.client.lindex(key, 0)
         return last_look if last_look is None else bytes(last_look)
 
+    def is_cancelled(self, message: Any) -> bool:
+        """Whether a task was cancelled before now; a worker goes on while Redis does not answer."""
+        try:
+            return bool(self.client.exists(keys.cancelled(message.message_id)))
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            logger.warning("Whether %s was cancelled is not known: %s", message.message_id, error)
+            return False
+
     def store_result(self, message: Any, result: Any, ttl: int) -> None:
         super().store_result(message, result, ttl)
         self._announce(message)

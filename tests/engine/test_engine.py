@@ -14,7 +14,7 @@ from actors.engine.engine import Engine
 from actors.engine.tasks.classify import Classify
 from actors.engine.tasks.generate import Generate
 from actors.engine.work import Deliver, Job, Row
-from actors.errors import InferenceFailed, ModelNotFound, ModelTooLarge, TaskTimedOut, WorkerStopping
+from actors.errors import InferenceFailed, ModelNotFound, ModelTooLarge, TaskCancelled, TaskTimedOut, WorkerStopping
 from actors.payloads import parse_request
 from settings.config import Settings
 from tests.waiting import wait_until
@@ -187,9 +187,47 @@ def test_a_generation_ends_when_nobody_waits_for_it(start_engine: Callable[..., 
 
     job.cancel()
 
-    with pytest.raises(TaskTimedOut):
+    with pytest.raises(TaskCancelled):
         job.future.result()
+    wait_until(lambda: not engine.status().computing, "the generation was stopped")
     assert classify(engine, "next").future.result().outputs
+
+
+def test_a_batch_goes_on_without_a_row_that_is_cancelled(start_engine: Callable[..., Engine]) -> None:
+    engine = start_engine()
+    task = _with_task(engine, Recorded())
+    task.may_go_on.clear()
+    blocker = classify(engine, "first")
+    wait_until(lambda: task.batches, "the first batch is being computed")
+    cancelled = generate(engine, prompt="A list is", stream=True, max_new_tokens=240)
+    neighbour = generate(engine, prompt="A list is", max_new_tokens=240)
+    task.may_go_on.set()
+    assert cancelled.texts.get() is not None
+
+    cancelled.cancel()
+
+    assert blocker.future.result().outputs
+    assert neighbour.future.result().outputs[0].tokens == 240
+    with pytest.raises(TaskCancelled):
+        cancelled.future.result()
+
+
+def test_a_job_that_waits_ends_at_once_when_it_is_cancelled(start_engine: Callable[..., Engine]) -> None:
+    engine = start_engine()
+    task = _with_task(engine, Recorded())
+    task.may_go_on.clear()
+    running = classify(engine, "running")
+    wait_until(lambda: task.batches, "the first batch is being computed")
+    waiting = classify(engine, "waiting")
+
+    waiting.cancel()
+
+    with pytest.raises(TaskCancelled):
+        waiting.future.result(timeout=0)
+    task.may_go_on.set()
+    assert running.future.result().outputs
+    assert classify(engine, "next").future.result().outputs
+    assert task.batches == [["running"], ["next"]]
 
 
 def test_a_task_whose_time_is_over_is_not_computed(start_engine: Callable[..., Engine]) -> None:

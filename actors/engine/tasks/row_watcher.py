@@ -33,7 +33,7 @@ class RowWatcher(StoppingCriteria):  # type: ignore[misc]  # untyped when transf
         """Takes in a row's next token; True when that was its last."""
         row, text = self._rows[index], self._texts[index]
         if row.job.is_over:
-            row.job.fail(TaskTimedOut("generation was stopped: its time was over or nobody waits for it any more"))
+            row.job.fail(TaskTimedOut("generation was stopped: its time was over"))
             return True
         at_end = token in self._end_ids
         if not at_end:

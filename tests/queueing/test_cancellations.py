@@ -1,0 +1,60 @@
+"""How a worker process hears which of its tasks are cancelled."""
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from actors.queueing.cancellations import Cancellations
+from settings import keys
+from settings.config import Settings
+from settings.connections import result_client
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def results(settings: Settings) -> Iterator[redis.Redis]:
+    with result_client(settings) as client:
+        yield client
+
+
+@pytest.fixture
+def cancellations(results: redis.Redis) -> Iterator[Cancellations]:
+    cancellations = Cancellations(results)
+    yield cancellations
+    cancellations.stop()
+
+
+def _is_listening(results: redis.Redis) -> bool:
+    return dict(results.pubsub_numsub(keys.CANCELS))[keys.CANCELS.encode()] > 0
+
+
+def test_only_the_task_that_is_cancelled_is_told(cancellations: Cancellations, results: redis.Redis) -> None:
+    cancellations.start()
+    wait_until(lambda: _is_listening(results), "the listener listens")
+
+    with cancellations.in_hand("one") as one, cancellations.in_hand("other") as other:
+        results.publish(keys.CANCELS, "one")
+
+        one.cancelled.result(timeout=10)
+        assert not other.cancelled.done()
+
+
+def test_what_was_cancelled_while_nobody_listened_is_found(cancellations: Cancellations, results: redis.Redis) -> None:
+    with cancellations.in_hand("one") as one:
+        results.set(keys.cancelled("one"), b"")
+
+        cancellations.start()
+
+        one.cancelled.result(timeout=10)
+
+
+def test_a_broken_connection_is_made_again(cancellations: Cancellations, results: redis.Redis) -> None:
+    cancellations.start()
+    wait_until(lambda: _is_listening(results), "the listener listens")
+
+    with cancellations.in_hand("one") as one:
+        results.set(keys.cancelled("one"), b"")
+        results.client_kill_filter(_type="pubsub")
+
+        one.cancelled.result(timeout=10)
