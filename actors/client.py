@@ -33,6 +33,7 @@ from actors.queueing import deadlines
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.result_waiter import ResultWaiter
 from actors.queueing.results import result_backend
+from actors.queueing.sent_once import SentOnce
 from settings import keys
 from settings.config import Settings, current_settings
 from settings.connections import async_result_client
@@ -51,6 +52,7 @@ class _Messages:
         self._settings = settings or current_settings()
         self._broker = broker or default_broker
         self._results = result_backend(self._broker)
+        self._sent_once = SentOnce(self._results.client, self._settings.result_ttl)
 
     def message(self, actor: str, /, *, timeout: float | None = None, **fields: Any) -> Message[Any]:
         """Builds a task's message after checking it as the worker will.
@@ -74,8 +76,10 @@ class _Messages:
         message: Message[Any] = default_broker.get_actor(actor).message_with_options(kwargs=fields, **options)
         return message
 
-    def _enqueue(self, message: Message[Any]) -> Message[Any]:
+    def _enqueue(self, message: Message[Any], idempotency_key: str | None = None) -> Message[Any]:
         try:
+            if idempotency_key is not None:
+                return self._sent_once.send(message, idempotency_key, self._broker.enqueue)
             return self._broker.enqueue(message)
         except (redis.ConnectionError, redis.TimeoutError) as error:
             self._unreachable(error)
@@ -146,15 +150,19 @@ def _entries(answer: Any) -> Any:
 class Client(_Messages):
     """Sends tasks and waits for them in threads. Safe to share between threads."""
 
-    def send(self, actor: str, /, *, timeout: float | None = None, **fields: Any) -> Message[Any]:
+    def send(
+        self, actor: str, /, *, timeout: float | None = None, idempotency_key: str | None = None, **fields: Any
+    ) -> Message[Any]:
         """Puts a task into the queue; its result is of use within `timeout` seconds, or at any time.
+
+        With an `idempotency_key` that the actor was sent before, it sends nothing and returns the first message.
 
         Raises:
           InvalidRequest: When a field is wrong.
           UnknownActor: When no actor has this name.
           RedisUnreachable: When Redis does not answer.
         """
-        return self._enqueue(self.message(actor, timeout=timeout, **fields))
+        return self._enqueue(self.message(actor, timeout=timeout, **fields), idempotency_key)
 
     def result(self, message: Message[Any], timeout: float = DEFAULT_TIMEOUT_SECONDS) -> TaskResult:
         """Waits up to `timeout` seconds for a task's result; it can be asked for again until it expires.
@@ -231,11 +239,13 @@ class AsyncClient(_Messages):
         await self._waiter.close()
         await self._redis.aclose()
 
-    async def send(self, actor: str, /, *, timeout: float | None = None, **fields: Any) -> Message[Any]:
+    async def send(
+        self, actor: str, /, *, timeout: float | None = None, idempotency_key: str | None = None, **fields: Any
+    ) -> Message[Any]:
         """Puts a task into the queue; raises what `Client.send` raises."""
         message = self.message(actor, timeout=timeout, **fields)
         message = message.copy(options={"reply_to": self._waiter.reply_to})
-        return await asyncio.to_thread(self._enqueue, message)
+        return await asyncio.to_thread(self._enqueue, message, idempotency_key)
 
     async def result(self, message: Message[Any], timeout: float = DEFAULT_TIMEOUT_SECONDS) -> TaskResult:
         """Waits for a task's result; raises what `Client.result` raises."""

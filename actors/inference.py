@@ -1,5 +1,6 @@
 """The actors: a task's message enters the service here."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,9 @@ from settings.config import current_settings
 
 if TYPE_CHECKING:
     from actors.engine.work import Completion, Job
+    from actors.queueing.cancellations import TaskInHand
+
+logger = logging.getLogger(__name__)
 
 Publish = Callable[[str], None]
 
@@ -42,30 +46,30 @@ class _TimeLimit:
 
 
 @dramatiq.actor(broker=broker, queue_name=keys.INFERENCE_QUEUE, throws=(PermanentError,))
-def embed(*positional: Any, **fields: Any) -> dict[str, Any]:
+def embed(*positional: Any, **fields: Any) -> dict[str, Any] | None:
     """Texts to vectors; the keywords are those of `actors.payloads.EmbedRequest`."""
     return _run("embed", positional, fields)
 
 
 @dramatiq.actor(broker=broker, queue_name=keys.INFERENCE_QUEUE, throws=(PermanentError,))
-def classify(*positional: Any, **fields: Any) -> dict[str, Any]:
+def classify(*positional: Any, **fields: Any) -> dict[str, Any] | None:
     """Texts to labels; the keywords are those of `actors.payloads.ClassifyRequest`."""
     return _run("classify", positional, fields)
 
 
 @dramatiq.actor(broker=broker, queue_name=keys.INFERENCE_QUEUE, throws=(PermanentError,))
-def generate(*positional: Any, **fields: Any) -> dict[str, Any]:
+def generate(*positional: Any, **fields: Any) -> dict[str, Any] | None:
     """A prompt or messages to text; the keywords are those of `actors.payloads.GenerateRequest`."""
     return _run("generate", positional, fields)
 
 
 @dramatiq.actor(broker=broker, queue_name=keys.INFERENCE_QUEUE, throws=(PermanentError,))
-def run_pipeline(*positional: Any, **fields: Any) -> dict[str, Any]:
+def run_pipeline(*positional: Any, **fields: Any) -> dict[str, Any] | None:
     """Any transformers pipeline; the keywords are those of `actors.payloads.RunPipelineRequest`."""
     return _run("run_pipeline", positional, fields)
 
 
-def _run(actor: str, positional: tuple[Any, ...], fields: dict[str, Any]) -> dict[str, Any]:
+def _run(actor: str, positional: tuple[Any, ...], fields: dict[str, Any]) -> dict[str, Any] | None:
     """Validates, hands over to the device thread, waits. In a worker thread of a process with a device."""
     settings, started_at = current_settings(), time.time()
     worker, message = device_worker(), CurrentMessage.get_current_message()
@@ -77,14 +81,32 @@ def _run(actor: str, positional: tuple[Any, ...], fields: dict[str, Any]) -> dic
     request = parse_request(actor, fields)
     queued_seconds = max(0.0, started_at - message.message_timestamp / 1000)
     limit = _time_limit(actor, seconds_left(message.options, started_at), settings.task_timeout)
-    with worker.cancellations.in_hand(message.message_id) as task, _publisher(request, message) as publish:
-        if result_backend(broker).is_cancelled(message):
+    with worker.cancellations.in_hand(message.message_id) as task:
+        state = result_backend(broker).claim_state(message)
+        if state.has_result:
+            _acknowledge_only(message)
+            return None
+        if state.is_cancelled:
             raise TaskCancelled(f"{actor} was not begun: it was cancelled")
-        job = worker.engine.submit(actor, request, limit.seconds, queued_seconds)
-        task.cancelled.add_done_callback(lambda _: job.cancel())
-        completion = _wait(job, publish, limit)
-        output = worker.engine.finish(job)
+        completion, output = _compute(worker, actor, request, limit, task, message)
     return TaskResult(output=output, metadata=_metadata(worker, completion, queued_seconds)).model_dump()
+
+
+def _acknowledge_only(message: Any) -> None:
+    """Ends a task that was run before and whose acknowledgement was lost; its result is left as it is."""
+    logger.info("%s %s has its result already and is not run again.", message.actor_name, message.message_id)
+    message.options["store_results"] = False
+
+
+def _compute(
+    worker: DeviceWorker, actor: str, request: Request, limit: _TimeLimit, task: "TaskInHand", message: Any
+) -> tuple["Completion", object]:
+    """What the device thread made of a request, and the task's output."""
+    with _publisher(request, message) as publish:
+        waited_seconds = max(0.0, time.time() - message.message_timestamp / 1000)
+        job = worker.engine.submit(actor, request, limit.seconds, waited_seconds)
+        task.cancelled.add_done_callback(lambda _: job.cancel())
+        return _wait(job, publish, limit), worker.engine.finish(job)
 
 
 @contextmanager

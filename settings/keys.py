@@ -64,6 +64,11 @@ def cancelled(message_id: str) -> str:
     return f"cm:cancelled:{message_id}"
 
 
+def idempotency(actor: str, key: str) -> str:
+    """The first message that was sent to an actor with this key; in the result database, with a TTL."""
+    return f"cm:idempotency:{actor}:{key}"
+
+
 def reply_channel(client_id: str) -> str:
     """The channel on which one client hears that results of its tasks are there."""
     return f"cm:reply:{client_id}"

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import orjson
 import redis
@@ -25,6 +25,15 @@ STORE_PATIENCE_SECONDS = 600.0
 STORE_RETRY_SECONDS = 0.5
 
 
+#: The first result of a task stays: one that runs twice has one result, and a reader never sees it change.
+_STORE_FIRST = """
+if redis.call('EXISTS', KEYS[1]) == 0 then
+    redis.call('LPUSH', KEYS[1], ARGV[1])
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])
+end
+"""
+
+
 class OrjsonEncoder(Encoder):
     """JSON as everywhere else, ten times as fast for lists of numbers."""
 
@@ -33,6 +42,13 @@ class OrjsonEncoder(Encoder):
 
     def decode(self, data: bytes) -> Any:
         return orjson.loads(data)
+
+
+class ClaimState(NamedTuple):
+    """What is known of a task when a worker takes it."""
+
+    has_result: bool
+    is_cancelled: bool
 
 
 class ResultBackend(RedisBackend):  # type: ignore[misc]  # dramatiq's backends are untyped
@@ -72,13 +88,17 @@ class ResultBackend(RedisBackend):  # type: ignore[misc]  # dramatiq's backends 
         last_look: Any = self.client.lindex(key, 0)
         return last_look if last_look is None else bytes(last_look)
 
-    def is_cancelled(self, message: Any) -> bool:
-        """Whether a task was cancelled before now; a worker goes on while Redis does not answer."""
+    def claim_state(self, message: Any) -> ClaimState:
+        """Looks once, in one round trip, whether a task is still to be run; it is when Redis does not answer."""
         try:
-            return bool(self.client.exists(keys.cancelled(message.message_id)))
+            with self.client.pipeline(transaction=False) as pipe:
+                pipe.exists(self.build_message_key(message))
+                pipe.exists(keys.cancelled(message.message_id))
+                has_result, is_cancelled = pipe.execute()
         except (redis.ConnectionError, redis.TimeoutError) as error:
-            logger.warning("Whether %s was cancelled is not known: %s", message.message_id, error)
-            return False
+            logger.warning("Whether %s is still to be run is not known: %s", message.message_id, error)
+            return ClaimState(has_result=False, is_cancelled=False)
+        return ClaimState(bool(has_result), bool(is_cancelled))
 
     def store_result(self, message: Any, result: Any, ttl: int) -> None:
         super().store_result(message, result, ttl)
@@ -100,7 +120,8 @@ class ResultBackend(RedisBackend):  # type: ignore[misc]  # dramatiq's backends 
         deadline = time.monotonic() + STORE_PATIENCE_SECONDS
         while True:
             try:
-                return super()._store(message_key, result, ttl)  # type: ignore[no-any-return]  # untyped
+                self.client.eval(_STORE_FIRST, 1, message_key, self.encoder.encode(result), str(ttl))
+                return
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 if time.monotonic() > deadline:
                     logger.error("The result %s is lost: Redis has been away for too long: %s", message_key, error)

@@ -1,0 +1,42 @@
+"""The first result of a task stays."""
+
+import redis
+
+from actors.broker import create_broker
+from actors.client import Client
+from actors.queueing.results import ResultBackend
+from settings.config import Settings
+from settings.connections import result_client
+
+REQUEST = {"model": "org/name", "texts": ["a text"]}
+
+
+def test_a_second_result_does_not_replace_the_first(settings: Settings) -> None:
+    backend, message = ResultBackend(settings), Client(settings, create_broker(settings)).message("embed", **REQUEST)
+
+    backend.store_result(message, "first", 60_000)
+    backend.store_result(message, "second", 60_000)
+    backend.store_exception(message, ValueError("third"), 60_000)
+
+    assert backend.get_result(message) == "first"
+
+
+def test_a_result_expires(settings: Settings) -> None:
+    backend, message = ResultBackend(settings), Client(settings, create_broker(settings)).message("embed", **REQUEST)
+
+    backend.store_result(message, "first", 60_000)
+
+    with result_client(settings) as results:
+        left: int = redis.Redis.ttl(results, backend.build_message_key(message))
+    assert 0 < left <= 60
+
+
+def test_a_worker_sees_in_one_look_what_became_of_a_task(settings: Settings) -> None:
+    backend, client = ResultBackend(settings), Client(settings, create_broker(settings))
+    new, done, cancelled = (client.message("embed", **REQUEST) for _ in range(3))
+    backend.store_result(done, "result", 60_000)
+    client.cancel(cancelled)
+
+    assert backend.claim_state(new) == (False, False)
+    assert backend.claim_state(done) == (True, False)
+    assert backend.claim_state(cancelled) == (False, True)
