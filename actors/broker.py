@@ -15,6 +15,7 @@ from actors.middleware.failure_answer import FailureAnswer
 from actors.middleware.heartbeat import Heartbeat
 from actors.middleware.local_redis import LocalRedis
 from actors.middleware.log_privacy import LogPrivacy
+from actors.middleware.recovery import RecoveryLife
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.cancellations import Cancellations
 from actors.queueing.results import ResultBackend
@@ -28,8 +29,8 @@ MAX_RETRIES = 3
 #: Milliseconds of silence after which a process's tasks are given to others. The same in every process, gateways too.
 HEARTBEAT_TIMEOUT_MS = 60_000
 
-#: One dispatch in twenty looks for tasks of dead processes; Dramatiq's default of one in a thousand takes minutes.
-MAINTENANCE_CHANCE_PER_MILLION = 50_000
+#: Never: `actors.queueing.recovery` does what Dramatiq's maintenance does, sooner and without KEYS.
+MAINTENANCE_CHANCE_PER_MILLION = 0
 
 #: Dead letters are kept for a day.
 DEAD_MESSAGE_TTL_MS = 86_400_000
@@ -80,6 +81,7 @@ def _worker_hooks(settings: Settings, results: ResultBackend) -> list[Middleware
         LogPrivacy(),
         LocalRedis(settings),
         claim,
+        RecoveryLife(),
         Heartbeat(settings, claim, worker_id),
         EngineLife(settings, claim, worker_id, cancellations),
         Cancelling(claim, cancellations),

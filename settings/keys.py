@@ -37,6 +37,12 @@ HEALTH_HISTORY = "cm:health:history"
 #: The channel on which the ids of cancelled tasks are announced, on the server of the result database.
 CANCELS = "cm:cancels"
 
+#: Held by the one process of the cluster that gives back what silent ones hold; expires, and then another may.
+SWEEPER = "cm:sweeper"
+
+#: Dramatiq's sorted set: broker id → its last command in milliseconds by its own clock. The sweep removes silent ones.
+HEARTBEATS = f"{DRAMATIQ_NAMESPACE}:__heartbeats__"
+
 #: The most characters of a model's name that a key is made of.
 MAX_MODEL_NAME = 200
 
@@ -52,6 +58,11 @@ def worker(worker_id: str) -> str:
 def health_minute(minute: int) -> str:
     """Taken by the one job that summarises this minute (minutes since the epoch)."""
     return f"cm:health:minute:{minute}"
+
+
+def brokers(host: str) -> str:
+    """Hash of one host's worker processes: broker id → process id and creation time; expires after its last renewal."""
+    return f"cm:brokers:{host}"
 
 
 def stream(message_id: str) -> str:
@@ -102,6 +113,11 @@ def delayed_bodies(queue: str) -> str:
 def dead(queue: str) -> str:
     """Sorted set of a queue's dead letters by the time of their death in milliseconds."""
     return f"{DRAMATIQ_NAMESPACE}:{queue}.XQ"
+
+
+def dead_bodies(queue: str) -> str:
+    """Hash of a queue's dead letters."""
+    return f"{dead(queue)}.msgs"
 
 
 def acks(broker_id: str, queue: str) -> str:

@@ -1,9 +1,11 @@
 """Dramatiq's Redis broker with a doorbell and lanes."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
+from dramatiq.common import current_millis
 
 from actors.queueing.consumer import WakingConsumer
 from actors.queueing.doorbell import Doorbell
@@ -40,6 +42,13 @@ class ClusterBroker(RedisBroker):
     def held_ids(self, queue_name: str) -> set[str]:
         """The Redis ids of a queue's messages that threads of this process hold; outlives a consumer."""
         return self._held_ids.setdefault(queue_name, set())
+
+    def requeue_of(self, broker_id: str, queue_name: str, redis_ids: Iterable[bytes]) -> None:
+        """Puts another process's messages back into their queue; what it has acknowledged meanwhile stays away."""
+        # As `do_requeue`, which knows this process's own messages only; 0 is for no maintenance.
+        options = (self.heartbeat_timeout, self.dead_message_ttl, 0, self._max_unpack_size())
+        arguments = ["requeue", current_millis(), queue_name, broker_id, *options, *redis_ids]
+        self.scripts["dispatch"](keys=[self.namespace], args=arguments)
 
     def _enqueue_in(self, lane: str, message: Message[Any]) -> Message[Any]:
         message = message.copy(options={"redis_message_id": sortable_id(), "lane": lane})

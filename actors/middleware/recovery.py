@@ -1,0 +1,28 @@
+"""Lets every worker process look after the tasks of those that have died."""
+
+from typing import cast
+
+from dramatiq import Broker, Worker
+from dramatiq.middleware import Middleware
+
+from actors.queueing.broker import ClusterBroker
+from actors.queueing.recovery import Recovery, RecoveryThread
+from actors.queueing.siblings import ProcessIdentity, this_host
+
+
+class RecoveryLife(Middleware):
+    """Runs in worker processes of every role, from before their first task until after their last."""
+
+    def __init__(self) -> None:
+        self._thread: RecoveryThread | None = None
+
+    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        """Main thread, before the device is opened, which may take long."""
+        recovery = Recovery(cast("ClusterBroker", broker), this_host())
+        self._thread = RecoveryThread(recovery, ProcessIdentity.of_this_process())
+        self._thread.start()
+
+    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        """Main thread, when the worker threads have ended or their time is over."""
+        if self._thread:
+            self._thread.stop()

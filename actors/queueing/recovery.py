@@ -1,0 +1,142 @@
+"""Gives back what processes held that have ended without acknowledging it.
+
+Dramatiq's own maintenance does so by chance, one queue at a time, and looks for ack sets with KEYS; it is turned off.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
+
+import redis
+from dramatiq.common import current_millis, dq_name
+
+from actors.queueing.broker import ClusterBroker
+from actors.queueing.siblings import ProcessIdentity, Siblings
+from settings import keys
+
+logger = logging.getLogger(__name__)
+
+#: Between two looks at this host's processes.
+LOOK_SECONDS = 3.0
+
+#: Between two sweeps after the silent processes of all hosts.
+SWEEP_SECONDS = 15
+
+#: The most silent processes, and the most dead letters of a list, that one sweep takes; the next goes on.
+SWEEP_SIZE = 500
+
+
+class Recovery:
+    """What one process does for the dead; safe to do in any number of processes at once."""
+
+    def __init__(self, broker: ClusterBroker, host: str, now_ms: Callable[[], int] = current_millis) -> None:
+        self._broker, self._client, self._now_ms = broker, broker.client, now_ms
+        self._siblings = Siblings(broker.client, host)
+
+    def register(self, process: ProcessIdentity) -> None:
+        """Tells the siblings which process this broker belongs to."""
+        self._siblings.register(self._broker.broker_id, process)
+
+    def give_back_own(self) -> None:
+        """At the end of a process: what its threads did not finish in time, and its entries."""
+        self._give_back({self._broker.broker_id: "this process"})
+
+    def recover(self) -> None:
+        """One look: the dead of this host at once, and now and then the silent of all hosts."""
+        processes = self._siblings.processes()
+        gone = {broker_id: process for broker_id, process in processes.items() if process.is_gone()}
+        self._give_back({broker_id: f"process {process.pid} of this host" for broker_id, process in gone.items()})
+        if self._client.set(keys.SWEEPER, self._broker.broker_id, nx=True, ex=SWEEP_SECONDS):
+            self._sweep(alive=processes.keys() - gone.keys())
+
+    def _sweep(self, alive: Iterable[str]) -> None:
+        """A process that is alive on this host is spared however silent it is: a driver's call may hold the GIL."""
+        oldest_ms = self._now_ms() - self._broker.heartbeat_timeout
+        silent = cast(
+            "list[bytes]", self._client.zrangebyscore(keys.HEARTBEATS, "-inf", oldest_ms, start=0, num=SWEEP_SIZE)
+        )
+        self._give_back(dict.fromkeys({broker_id.decode() for broker_id in silent} - set(alive), "a silent process"))
+        self._trim_dead_letters()
+
+    def _give_back(self, holders: Mapping[str, str]) -> None:
+        """Takes broker ids with words for the log."""
+        lists = self._lists() if holders else []
+        counts = {broker_id: self._give_back_one(broker_id, lists) for broker_id in holders}
+        for broker_id in filter(counts.get, counts):
+            logger.info("Gave back %d message(s) of %s (%s).", counts[broker_id], holders[broker_id], broker_id)
+        if any(counts.values()):
+            self._ring()
+
+    def _give_back_one(self, broker_id: str, lists: list[str]) -> int:
+        """Moves one process's ack sets back and forgets it; returns how many messages it held."""
+        with self._client.pipeline(transaction=False) as pipe:
+            for name in lists:
+                pipe.smembers(keys.acks(broker_id, name))
+            held: dict[str, set[bytes]] = dict(zip(lists, pipe.execute(), strict=True))
+        for name, ids in held.items():
+            if ids:
+                self._broker.requeue_of(broker_id, name, ids)
+        # Last: until here the next look would find it again. The requeue was a sign of life.
+        self._client.zrem(keys.HEARTBEATS, broker_id)
+        self._siblings.remove(broker_id)
+        return sum(map(len, held.values()))
+
+    def _trim_dead_letters(self) -> None:
+        oldest_ms = self._now_ms() - self._broker.dead_message_ttl
+        for name in self._lists():
+            ids = cast(
+                "list[bytes]", self._client.zrangebyscore(keys.dead(name), "-inf", oldest_ms, start=0, num=SWEEP_SIZE)
+            )
+            if ids:
+                with self._client.pipeline(transaction=True) as pipe:
+                    pipe.hdel(keys.dead_bodies(name), *(redis_id.decode() for redis_id in ids))
+                    pipe.zrem(keys.dead(name), *ids)
+                    pipe.execute()
+
+    def _lists(self) -> list[str]:
+        """Every list that a process may hold messages of: queues, also of other versions, their delays, lanes."""
+        with self._client.pipeline(transaction=False) as pipe:
+            pipe.smembers(keys.QUEUES)
+            pipe.smembers(keys.LANES)
+            served, lanes = ({name.decode() for name in names} for names in pipe.execute())
+        queues = served | self._broker.get_declared_queues()
+        return sorted(queues | {dq_name(queue) for queue in queues} | lanes)
+
+    def _ring(self) -> None:
+        for queue in self._broker.get_declared_queues():
+            self._broker.doorbell.ring(queue)
+            self._broker.doorbell.ring(dq_name(queue))
+
+
+class RecoveryThread(threading.Thread):
+    """Looks every few seconds until it is stopped; outlives every failure of Redis."""
+
+    def __init__(self, recovery: Recovery, process: ProcessIdentity) -> None:
+        super().__init__(name="recovery", daemon=True)
+        self._recovery, self._process = recovery, process
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        while not self._stopped.is_set():
+            self._attempt(self._look)
+            self._stopped.wait(LOOK_SECONDS)
+
+    def stop(self) -> None:
+        """Ends the looks, and gives back what this process still holds."""
+        self._stopped.set()
+        self.join()
+        self._attempt(self._recovery.give_back_own)
+
+    def _look(self) -> None:
+        self._recovery.register(self._process)
+        self._recovery.recover()
+
+    @staticmethod
+    def _attempt(step: Callable[[], Any]) -> None:
+        try:
+            step()
+        except redis.RedisError as error:
+            logger.debug("Nothing can be given back while Redis is away: %s", error)
+        except Exception:
+            logger.exception("What dead processes hold cannot be given back.")

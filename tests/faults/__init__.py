@@ -1,0 +1,1 @@
+"""Processes, devices and connections that fail at the worst moment."""

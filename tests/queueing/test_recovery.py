@@ -1,0 +1,196 @@
+"""What dead processes held comes back to the queue, and what live ones hold does not."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import psutil
+import pytest
+import redis
+from dramatiq import Message
+from dramatiq.common import current_millis, dq_name
+
+from actors.broker import DEAD_MESSAGE_TTL_MS, HEARTBEAT_TIMEOUT_MS, create_broker
+from actors.queueing.broker import ClusterBroker
+from actors.queueing.recovery import Recovery, RecoveryThread
+from actors.queueing.siblings import ProcessIdentity, this_host
+from settings import keys
+from settings.config import Settings
+from tests.waiting import wait_until
+
+QUEUE = keys.INFERENCE_QUEUE
+HOST = "this-host"
+LATER_MS = HEARTBEAT_TIMEOUT_MS + 1_000
+
+
+@pytest.fixture
+def victim(settings: Settings) -> ClusterBroker:
+    """The broker of a process that holds a message."""
+    broker = declared(settings)
+    broker.enqueue(task())
+    assert len(broker.do_fetch(QUEUE, 1)) == 1
+    return broker
+
+
+@pytest.fixture
+def survivor(settings: Settings) -> ClusterBroker:
+    return declared(settings)
+
+
+@pytest.fixture
+def ended() -> ProcessIdentity:
+    """A process that was there a moment ago."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    identity = ProcessIdentity(process.pid, psutil.Process(process.pid).create_time())
+    process.communicate()
+    return identity
+
+
+def declared(settings: Settings) -> ClusterBroker:
+    broker = create_broker(settings)
+    broker.declare_queue(QUEUE)
+    return broker
+
+
+def task() -> Message[None]:
+    return Message(queue_name=QUEUE, actor_name="embed", args=(), kwargs={}, options={})
+
+
+def later(milliseconds: int) -> Callable[[], int]:
+    """A clock that stands so long after now."""
+    then = current_millis() + milliseconds
+    return lambda: then
+
+
+def test_a_dead_siblings_messages_come_back_at_once(
+    victim: ClusterBroker, survivor: ClusterBroker, ended: ProcessIdentity, queue_redis: redis.Redis
+) -> None:
+    Recovery(victim, HOST).register(ended)
+
+    Recovery(survivor, HOST).recover()
+
+    assert len(survivor.do_fetch(QUEUE, 1)) == 1
+    assert queue_redis.zscore(keys.HEARTBEATS, victim.broker_id) is None
+    assert queue_redis.hlen(keys.brokers(HOST)) == 0
+    assert queue_redis.scard(keys.acks(victim.broker_id, QUEUE)) == 0
+
+
+def test_a_dead_siblings_delayed_messages_come_back_at_once(
+    survivor: ClusterBroker, settings: Settings, ended: ProcessIdentity
+) -> None:
+    victim = declared(settings)
+    victim.enqueue(task(), delay=60_000)
+    victim.do_fetch(dq_name(QUEUE), 1)
+    Recovery(victim, HOST).register(ended)
+
+    Recovery(survivor, HOST).recover()
+
+    assert len(survivor.do_fetch(dq_name(QUEUE), 1)) == 1
+
+
+def test_messages_of_a_lane_come_back_to_it(
+    survivor: ClusterBroker, settings: Settings, ended: ProcessIdentity, queue_redis: redis.Redis
+) -> None:
+    queue_redis.sadd(keys.LANES, "a-lane")
+    victim = declared(settings)
+    victim.do_enqueue("a-lane", "an-id", task().encode())
+    victim.do_fetch("a-lane", 1)
+    Recovery(victim, HOST).register(ended)
+
+    Recovery(survivor, HOST).recover()
+
+    assert queue_redis.lrange(keys.ready("a-lane"), 0, -1) == [b"an-id"]
+
+
+def test_a_process_whose_id_belongs_to_another_now_is_gone(victim: ClusterBroker, survivor: ClusterBroker) -> None:
+    own = ProcessIdentity.of_this_process()
+    Recovery(victim, HOST).register(ProcessIdentity(own.pid, own.created - 3600))
+
+    Recovery(survivor, HOST).recover()
+
+    assert len(survivor.do_fetch(QUEUE, 1)) == 1
+
+
+def test_a_live_sibling_is_not_robbed_however_silent_it_is(victim: ClusterBroker, survivor: ClusterBroker) -> None:
+    Recovery(victim, HOST).register(ProcessIdentity.of_this_process())
+
+    Recovery(survivor, HOST, now_ms=later(LATER_MS)).recover()
+
+    assert survivor.do_fetch(QUEUE, 1) == []
+
+
+def test_a_message_that_was_acknowledged_does_not_come_back(
+    victim: ClusterBroker, survivor: ClusterBroker, ended: ProcessIdentity, queue_redis: redis.Redis
+) -> None:
+    (held,) = queue_redis.smembers(keys.acks(victim.broker_id, QUEUE))
+    Recovery(victim, HOST).register(ended)
+    victim.do_ack(QUEUE, held)
+
+    Recovery(survivor, HOST).recover()
+
+    assert survivor.do_fetch(QUEUE, 1) == []
+
+
+def test_a_process_of_another_host_is_given_its_time(victim: ClusterBroker, survivor: ClusterBroker) -> None:
+    Recovery(survivor, HOST, now_ms=later(LATER_MS - 2_000)).recover()
+
+    assert survivor.do_fetch(QUEUE, 1) == []
+
+
+def test_messages_of_a_silent_process_of_another_host_come_back(
+    victim: ClusterBroker, survivor: ClusterBroker, ended: ProcessIdentity, queue_redis: redis.Redis
+) -> None:
+    Recovery(victim, "another-host").register(ended)
+
+    Recovery(survivor, HOST, now_ms=later(LATER_MS)).recover()
+
+    assert len(survivor.do_fetch(QUEUE, 1)) == 1
+    assert queue_redis.zscore(keys.HEARTBEATS, victim.broker_id) is None
+
+
+def test_one_process_of_the_cluster_sweeps_at_a_time(
+    victim: ClusterBroker, survivor: ClusterBroker, queue_redis: redis.Redis
+) -> None:
+    queue_redis.set(keys.SWEEPER, "another", ex=60)
+
+    Recovery(survivor, HOST, now_ms=later(LATER_MS)).recover()
+
+    assert survivor.do_fetch(QUEUE, 1) == []
+
+
+def test_old_dead_letters_are_removed(victim: ClusterBroker, survivor: ClusterBroker, queue_redis: redis.Redis) -> None:
+    (held,) = queue_redis.smembers(keys.acks(victim.broker_id, QUEUE))
+    victim.do_nack(QUEUE, held)
+
+    Recovery(survivor, HOST, now_ms=later(DEAD_MESSAGE_TTL_MS - 1_000)).recover()
+    assert queue_redis.hlen(keys.dead_bodies(QUEUE)) == 1
+
+    queue_redis.delete(keys.SWEEPER)
+    Recovery(victim, HOST, now_ms=later(DEAD_MESSAGE_TTL_MS + 1_000)).recover()
+    assert (queue_redis.hlen(keys.dead_bodies(QUEUE)), queue_redis.zcard(keys.dead(QUEUE))) == (0, 0)
+
+
+def test_a_process_that_ends_gives_back_what_it_holds(
+    victim: ClusterBroker, survivor: ClusterBroker, queue_redis: redis.Redis
+) -> None:
+    thread = RecoveryThread(Recovery(victim, HOST), ProcessIdentity.of_this_process())
+    thread.start()
+    wait_until(lambda: queue_redis.hexists(keys.brokers(HOST), victim.broker_id), "the process is registered")
+
+    thread.stop()
+
+    assert len(survivor.do_fetch(QUEUE, 1)) == 1
+    assert queue_redis.hlen(keys.brokers(HOST)) == 0
+
+
+def test_the_register_of_a_host_that_is_gone_expires(victim: ClusterBroker, queue_redis: redis.Redis) -> None:
+    Recovery(victim, HOST).register(ProcessIdentity.of_this_process())
+
+    assert queue_redis.ttl(keys.brokers(HOST)) > 0
+
+
+def test_processes_of_one_host_agree_on_its_name() -> None:
+    command = "from actors.queueing.siblings import this_host; print(this_host())"
+    other = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
+
+    assert other.stdout.strip() == this_host()
