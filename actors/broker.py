@@ -9,6 +9,7 @@ from periodiq import PeriodiqMiddleware
 
 from actors.errors import TransientError
 from actors.middleware.cancelling import Cancelling
+from actors.middleware.delivery_limit import DeliveryLimit
 from actors.middleware.device_claim import DeviceClaim
 from actors.middleware.engine_life import EngineLife
 from actors.middleware.failure_answer import FailureAnswer
@@ -82,6 +83,7 @@ def _worker_hooks(settings: Settings, results: ResultBackend) -> list[Middleware
         LocalRedis(settings),
         claim,
         RecoveryLife(),
+        DeliveryLimit(claim, worker_id),
         Heartbeat(settings, claim, worker_id),
         EngineLife(settings, claim, worker_id, cancellations),
         Cancelling(claim, cancellations),

@@ -16,6 +16,7 @@ raises the same class at the caller.
     - TaskTimedOut
     - DeadlineExceeded
     - TaskCancelled
+    - DeliveryLimitReached
   x TransientError          another attempt, perhaps on another worker, may succeed; retried with backoff
     - DeviceOutOfMemory
     - StoreUnreachable
@@ -79,6 +80,10 @@ class DeadlineExceeded(PermanentError):
 
 class TaskCancelled(PermanentError):
     """A task was cancelled by its caller before it ended."""
+
+
+class DeliveryLimitReached(PermanentError):
+    """A task was given to several worker processes, one after another, and each ended before it did."""
 
 
 class TransientError(ClusterError):

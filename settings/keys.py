@@ -65,6 +65,11 @@ def brokers(host: str) -> str:
     return f"cm:brokers:{host}"
 
 
+def deliveries(redis_id: str) -> str:
+    """List of a message's deliveries that have not ended: worker, device and time of each, with a TTL."""
+    return f"cm:deliveries:{redis_id}"
+
+
 def stream(message_id: str) -> str:
     """The tokens of one generation as they come, in the result database; capped, with a TTL."""
     return f"cm:stream:{message_id}"

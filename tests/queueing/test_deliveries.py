@@ -1,0 +1,54 @@
+"""A message that was delivered three times without an end is found out."""
+
+import pytest
+import redis
+
+from actors.queueing.deliveries import LIMIT, TTL_SECONDS, Deliveries, Delivery
+from settings import keys
+
+
+@pytest.fixture
+def deliveries(queue_redis: redis.Redis) -> Deliveries:
+    return Deliveries(queue_redis)
+
+
+def delivery(number: int) -> Delivery:
+    return Delivery(f"host-{number}", "cpu:0", at=float(number))
+
+
+def test_a_message_with_unfinished_deliveries_up_to_the_limit_is_refused_with_them(deliveries: Deliveries) -> None:
+    noted = [delivery(number) for number in range(LIMIT)]
+
+    assert [deliveries.note("poison", each) for each in noted] == [()] * LIMIT
+    assert deliveries.note("poison", delivery(LIMIT)) == tuple(noted)
+    assert deliveries.note("poison", delivery(LIMIT)) == tuple(noted)
+
+
+def test_a_delivery_that_ended_is_forgotten_with_the_next_note(
+    deliveries: Deliveries, queue_redis: redis.Redis
+) -> None:
+    deliveries.note("good", delivery(1))
+    deliveries.end("good")
+    deliveries.note("next", delivery(2))
+
+    assert not queue_redis.exists(keys.deliveries("good"))
+    assert queue_redis.llen(keys.deliveries("next")) == 1
+
+
+def test_what_ended_last_is_forgotten_at_the_end(deliveries: Deliveries, queue_redis: redis.Redis) -> None:
+    deliveries.note("last", delivery(1))
+    deliveries.end("last")
+
+    deliveries.forget_ended()
+
+    assert not queue_redis.exists(keys.deliveries("last"))
+
+
+def test_the_note_of_a_process_that_died_expires(deliveries: Deliveries, queue_redis: redis.Redis) -> None:
+    deliveries.note("lost", delivery(1))
+
+    assert 0 < queue_redis.ttl(keys.deliveries("lost")) <= TTL_SECONDS
+
+
+def test_a_delivery_reads_as_who_where_and_when() -> None:
+    assert str(Delivery("host-7", "cuda:1", at=0.0)) == "host-7 on cuda:1 at 1970-01-01 00:00:00 UTC"
