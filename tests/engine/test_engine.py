@@ -19,7 +19,7 @@ from actors.payloads import parse_request
 from settings.config import Settings
 from tests.waiting import wait_until
 
-LONG = {"model": LANGUAGE_MODEL, "prompt": "The", "max_new_tokens": 250, "temperature": 0}
+LONG = {"model": LANGUAGE_MODEL, "prompt": "A list is", "max_new_tokens": 240, "temperature": 0}
 
 
 @pytest.fixture
@@ -266,7 +266,7 @@ def test_a_row_is_delivered_before_its_batch_ends(
     monkeypatch.setattr(Generate, "compute", held)
     generate(engine, max_new_tokens=1)
     wait_until(lambda: engine.status().computing, "the first batch is being computed")
-    long, short = generate(engine, max_new_tokens=250), generate(engine, max_new_tokens=1)
+    long, short = generate(engine, max_new_tokens=240), generate(engine, max_new_tokens=1)
     may_start.set()
 
     assert short.future.result().batch_size == 2

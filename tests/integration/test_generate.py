@@ -16,6 +16,8 @@ PROMPTS = (
     "x",
     "The value of the expression is evaluated in the order in which the operands are written, and",
 )
+#: The tiny model ends most other prompts after a few tokens.
+LONG_PROMPT = "A list is"
 GREEDY = {"model": LANGUAGE_MODEL, "temperature": 0, "repetition_penalty": 1.0}
 
 
@@ -36,7 +38,7 @@ def test_a_repetition_penalty_is_that_of_transformers(client: Client) -> None:
 async def test_prompts_of_different_lengths_share_a_batch_and_keep_their_text(async_client: AsyncClient) -> None:
     lengths = (40, 10, 25, 1, 30)
     # A first long task keeps the device busy, so that the others are batched.
-    first = await async_client.send("generate", prompt="The", max_new_tokens=120, **GREEDY)
+    first = await async_client.send("generate", prompt=LONG_PROMPT, max_new_tokens=120, **GREEDY)
     messages = [
         await async_client.send("generate", prompt=prompt, max_new_tokens=length, **GREEDY)
         for prompt, length in zip(PROMPTS, lengths, strict=True)
@@ -51,9 +53,9 @@ async def test_prompts_of_different_lengths_share_a_batch_and_keep_their_text(as
 
 
 async def test_a_short_row_is_answered_before_the_long_row_of_its_batch(async_client: AsyncClient) -> None:
-    blocker = await async_client.send("generate", prompt="The", max_new_tokens=60, **GREEDY)
-    long = await async_client.send("generate", prompt="A", max_new_tokens=200, **GREEDY)
-    short = await async_client.send("generate", prompt="A", max_new_tokens=2, **GREEDY)
+    blocker = await async_client.send("generate", prompt=LONG_PROMPT, max_new_tokens=120, **GREEDY)
+    long = await async_client.send("generate", prompt=LONG_PROMPT, max_new_tokens=200, **GREEDY)
+    short = await async_client.send("generate", prompt=LONG_PROMPT, max_new_tokens=2, **GREEDY)
     order: list[str] = []
 
     async def note(name: str, message: object) -> int:
@@ -64,7 +66,7 @@ async def test_a_short_row_is_answered_before_the_long_row_of_its_batch(async_cl
     sizes = await asyncio.gather(note("long", long), note("short", short))
     await async_client.result(blocker)
 
-    assert sizes == [2, 2]
+    assert sizes[0] == sizes[1] >= 2
     assert order == ["short", "long"]
 
 
@@ -118,11 +120,11 @@ def test_more_tokens_than_the_context_holds_are_refused_with_the_numbers(client:
 
 async def test_a_long_prompt_does_not_push_its_neighbour_over_the_context(async_client: AsyncClient) -> None:
     long_prompt = "word " * 100
-    blocker = await async_client.send("generate", prompt="The", max_new_tokens=60, **GREEDY)
+    blocker = await async_client.send("generate", prompt=LONG_PROMPT, max_new_tokens=120, **GREEDY)
     first = await async_client.send("generate", prompt=long_prompt, max_new_tokens=4, **GREEDY)
-    second = await async_client.send("generate", prompt="The", max_new_tokens=230, **GREEDY)
+    second = await async_client.send("generate", prompt=LONG_PROMPT, max_new_tokens=230, **GREEDY)
 
     results = await asyncio.gather(*(async_client.result(message) for message in (first, second, blocker)))
 
     assert results[0].output["text"] == greedy_text(LANGUAGE_MODEL, long_prompt, 4)
-    assert results[1].output["text"] == greedy_text(LANGUAGE_MODEL, "The", 230)
+    assert results[1].output["text"] == greedy_text(LANGUAGE_MODEL, LONG_PROMPT, 230)
