@@ -64,7 +64,7 @@ class WakingConsumer(_RedisConsumer):
             self._arrival.wait(min(backoff_ms / 1000, self._seconds_to_next_eta()))
             return None
 
-    def _fetch(self, room: int) -> list[bytes]:
+    def _fetch(self, room: int) -> list[Message[Any]]:
         """Takes up to `room` messages that wait; the place to choose among lists."""
         return self._fetch_from(self.queue_name, room)
 
@@ -77,15 +77,15 @@ class WakingConsumer(_RedisConsumer):
         """Every list that this consumer takes from."""
         return [self.queue_name]
 
-    def _fetch_from(self, list_name: str, room: int) -> list[bytes]:
-        fetched = [body for body in self.broker.do_fetch(list_name, room) if body is not None]
-        self._held.update(_id(Message.decode(body)) for body in fetched)
+    def _fetch_from(self, list_name: str, room: int) -> list[Message[Any]]:
+        fetched = [Message.decode(body) for body in self.broker.do_fetch(list_name, room) if body is not None]
+        self._held.update(map(_id, fetched))
         return fetched
 
     def _next_fetched(self) -> MessageProxy | None:
         if not self.message_cache:
             return None
-        message = Message.decode(self.message_cache.pop(0))
+        message = self.message_cache.pop(0)
         self.queued_message_ids.add(message.message_id)
         if isinstance(eta := message.options.get("eta"), int):
             heapq.heappush(self._etas, eta)

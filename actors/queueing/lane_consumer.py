@@ -23,7 +23,7 @@ class LaneConsumer(WakingConsumer):
         self._models_in_hand: dict[str, str] = {}
         super().__init__(broker, queue_name, prefetch, timeout)
 
-    def _fetch(self, room: int) -> list[bytes]:
+    def _fetch(self, room: int) -> list[Message[Any]]:
         in_hand = {self._models_in_hand.get(message_id) for message_id in tuple(self.queued_message_ids)}
         models = {*_loaded_models(), *(model for model in in_hand if model)}
         look = self._reader.look(is_free=not self.queued_message_ids, models=models)
@@ -35,16 +35,14 @@ class LaneConsumer(WakingConsumer):
         self._note_models(fetched)
         return fetched
 
-    def _note_models(self, bodies: Iterable[bytes]) -> None:
+    def _note_models(self, fetched: Iterable[Message[Any]]) -> None:
         """What the tasks in hand need counts as loaded: it is or soon will be."""
-        held = {message_id: model for message_id, model in self._models_in_hand.items() if self._is_in_hand(message_id)}
-        for message in map(Message.decode, bodies):
+        known = self._models_in_hand.items()
+        held = {message_id: model for message_id, model in known if message_id in self.queued_message_ids}
+        for message in fetched:
             if isinstance(model := message.kwargs.get("model"), str):
                 held[message.message_id] = model
         self._models_in_hand = held
-
-    def _is_in_hand(self, message_id: str) -> bool:
-        return message_id in self.queued_message_ids
 
     def _list_of(self, message: Any) -> str:
         lane: str = message.options.get("lane", self.queue_name)
