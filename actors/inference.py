@@ -79,7 +79,6 @@ def _run(actor: str, positional: tuple[Any, ...], fields: dict[str, Any]) -> dic
         raise InvalidRequest(f"{actor} takes keywords only, as in {actor}.send(model=…)")
     check_size(fields, settings.max_payload_bytes)
     request = parse_request(actor, fields)
-    queued_seconds = max(0.0, started_at - message.message_timestamp / 1000)
     limit = _time_limit(actor, seconds_left(message.options, started_at), settings.task_timeout)
     with worker.cancellations.in_hand(message.message_id) as task:
         state = result_backend(broker).claim_state(message)
@@ -89,7 +88,7 @@ def _run(actor: str, positional: tuple[Any, ...], fields: dict[str, Any]) -> dic
         if state.is_cancelled:
             raise TaskCancelled(f"{actor} was not begun: it was cancelled")
         completion, output = _compute(worker, actor, request, limit, task, message)
-    return TaskResult(output=output, metadata=_metadata(worker, completion, queued_seconds)).model_dump()
+    return TaskResult(output=output, metadata=_metadata(worker, completion)).model_dump()
 
 
 def _acknowledge_only(message: Any) -> None:
@@ -103,8 +102,8 @@ def _compute(
 ) -> tuple["Completion", object]:
     """What the device thread made of a request, and the task's output."""
     with _publisher(request, message) as publish:
-        waited_seconds = max(0.0, time.time() - message.message_timestamp / 1000)
-        job = worker.engine.submit(actor, request, limit.seconds, waited_seconds)
+        queued_seconds = max(0.0, time.time() - message.message_timestamp / 1000)
+        job = worker.engine.submit(actor, request, limit.seconds, queued_seconds)
         task.cancelled.add_done_callback(lambda _: job.cancel())
         return _wait(job, publish, limit), worker.engine.finish(job)
 
@@ -146,7 +145,7 @@ def _wait(job: "Job", publish: Publish | None, limit: _TimeLimit) -> "Completion
         job.cancel()
 
 
-def _metadata(worker: DeviceWorker, completion: "Completion", queued_seconds: float) -> Metadata:
+def _metadata(worker: DeviceWorker, completion: "Completion") -> Metadata:
     return Metadata(
         model=completion.model.name,
         revision=completion.model.revision,
@@ -160,7 +159,7 @@ def _metadata(worker: DeviceWorker, completion: "Completion", queued_seconds: fl
         truncated=completion.truncated,
         versions=installed_versions(),
         timings=Timings(
-            queued_ms=round(queued_seconds * 1000, 3),
+            queued_ms=round(completion.queued_seconds * 1000, 3),
             load_ms=round(completion.load_seconds * 1000, 3),
             batch_wait_ms=round(completion.batch_wait_seconds * 1000, 3),
             compute_ms=round(completion.compute_seconds * 1000, 3),

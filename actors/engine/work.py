@@ -67,6 +67,7 @@ class Completion:
     batch_size: int
     input_tokens: int
     truncated: int
+    queued_seconds: float
     load_seconds: float
     batch_wait_seconds: float
     compute_seconds: float
@@ -147,6 +148,7 @@ class Job:
             batch_size=self.batch_size,
             input_tokens=sum(row.item.length for row in self.rows),
             truncated=sum(row.item.truncated for row in self.rows),
+            queued_seconds=self.queued_seconds,
             load_seconds=self.load_seconds,
             batch_wait_seconds=max(0.0, waited),
             compute_seconds=self.compute_seconds,
