@@ -1,12 +1,14 @@
 """Dramatiq's Redis broker with a doorbell and lanes."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+import orjson
 from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import current_millis
 
+from actors.queueing.commands import Command, call, command, execute
 from actors.queueing.consumer import WakingConsumer
 from actors.queueing.doorbell import Doorbell
 from actors.queueing.lane_consumer import LaneConsumer
@@ -31,29 +33,79 @@ class ClusterBroker(RedisBroker):
         return kind(self, queue_name, prefetch, timeout)
 
     def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
-        lane = lane_of(message) if message.queue_name == keys.INFERENCE_QUEUE and delay is None else None
-        if lane is None:
-            enqueued: Message[Any] = super().enqueue(message, delay=delay)
-        else:
-            enqueued = self._enqueue_in(lane, message)
+        if delay is None and (lane := _lane_of(message)):
+            return self._enqueue_in({lane}, [_placed(message, lane)])[0]
+        enqueued: Message[Any] = super().enqueue(message, delay=delay)
         self.doorbell.ring(enqueued.queue_name)
         return enqueued
+
+    def enqueue_all(self, messages: Sequence[Message[Any]]) -> list[Message[Any]]:
+        """Enqueues messages in one round trip, as far as they have lanes; returns them as they were enqueued.
+
+        Raises:
+          redis.RedisError: When Redis does not answer; any of them may have been enqueued.
+        """
+        lanes = [_lane_of(message) for message in messages]
+        if not all(lanes):
+            return [self.enqueue(message) for message in messages]
+        placed = [_placed(message, lane) for message, lane in zip(messages, lanes, strict=True) if lane]
+        return self._enqueue_in({lane for lane in lanes if lane}, placed)
 
     def held_ids(self, queue_name: str) -> set[str]:
         """The Redis ids of a queue's messages that threads of this process hold; outlives a consumer."""
         return self._held_ids.setdefault(queue_name, set())
 
+    def settle(self, ended: Iterable[tuple[str, Any]]) -> None:
+        """Acknowledges messages, or puts those that failed with the dead letters, in one round trip.
+
+        Takes pairs of the list that a message came from and the message.
+
+        Raises:
+          redis.RedisError: When Redis does not answer; it is safe to settle them once more.
+        """
+        commands = [
+            self._command("nack" if message.failed else "ack", list_name, message.options["redis_message_id"])
+            for list_name, message in ended
+        ]
+        execute(self.client, commands)
+
     def requeue_of(self, broker_id: str, queue_name: str, redis_ids: Iterable[bytes]) -> None:
         """Puts another process's messages back into their queue; what it has acknowledged meanwhile stays away."""
-        # As `do_requeue`, which knows this process's own messages only; 0 is for no maintenance.
-        options = (self.heartbeat_timeout, self.dead_message_ttl, 0, self._max_unpack_size())
-        arguments = ["requeue", current_millis(), queue_name, broker_id, *options, *redis_ids]
-        self.scripts["dispatch"](keys=[self.namespace], args=arguments)
+        execute(self.client, [self._command("requeue", queue_name, *redis_ids, broker_id=broker_id)])
 
-    def _enqueue_in(self, lane: str, message: Message[Any]) -> Message[Any]:
-        message = message.copy(options={"redis_message_id": sortable_id(), "lane": lane})
-        self.emit_before("enqueue", message, None)
-        self.client.sadd(keys.LANES, lane)  # first: a message in a lane that nobody knows would wait for ever
-        self.do_enqueue(lane, message.options["redis_message_id"], message.encode())
-        self.emit_after("enqueue", message, None)
-        return message
+    def _enqueue_in(self, lanes: Collection[str], messages: Sequence[Message[Any]]) -> list[Message[Any]]:
+        for message in messages:
+            self.emit_before("enqueue", message, None)
+        enqueues = [
+            self._command("enqueue", message.options["lane"], message.options["redis_message_id"], _encoded(message))
+            for message in messages
+        ]
+        # The lanes first: a message in a lane that nobody knows would wait for ever. The bell last.
+        bells = [command("PUBLISH", keys.bell(queue), b"") for queue in {message.queue_name for message in messages}]
+        execute(self.client, [command("SADD", keys.LANES, *lanes), *enqueues, *bells])
+        for message in messages:
+            self.emit_after("enqueue", message, None)
+        return list(messages)
+
+    def _command(self, name: str, list_name: str, *args: Any, broker_id: str | None = None) -> Command:
+        """A call of Dramatiq's script as Dramatiq makes it; 0 is for no maintenance."""
+        options = (self.heartbeat_timeout, self.dead_message_ttl, 0, self._max_unpack_size())
+        words = [name, current_millis(), list_name, broker_id or self.broker_id, *options, *args]
+        return call(self.scripts["dispatch"], [self.namespace], words)
+
+
+def _lane_of(message: Message[Any]) -> str | None:
+    return lane_of(message) if message.queue_name == keys.INFERENCE_QUEUE else None
+
+
+def _placed(message: Message[Any], lane: str) -> Message[Any]:
+    placed: Message[Any] = message.copy(options={"redis_message_id": sortable_id(), "lane": lane})
+    return placed
+
+
+def _encoded(message: Message[Any]) -> bytes:
+    """What Dramatiq's encoder writes, faster; what orjson refuses, such as very large numbers, is left to it."""
+    try:
+        return orjson.dumps(message.asdict())
+    except TypeError:
+        return bytes(message.encode())

@@ -1,0 +1,58 @@
+"""Several commands in one round trip, Lua scripts among them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from redis.commands.core import Script
+from redis.exceptions import NoScriptError
+
+
+@dataclass(frozen=True)
+class Command:
+    """One Redis command; a script is loaded when the server turns out not to know it."""
+
+    words: tuple[Any, ...]
+    script: Script | None = None
+
+
+def command(*words: Any) -> Command:
+    """A plain command."""
+    return Command(words)
+
+
+def call(script: Script, keys: Sequence[Any], args: Iterable[Any]) -> Command:
+    """A call of a registered script. redis-py's own way asks the server at each pipeline which scripts it has."""
+    return Command(("EVALSHA", script.sha, len(keys), *keys, *args), script)
+
+
+def execute(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
+    """Runs commands in their order, in one round trip; returns their answers.
+
+    Raises:
+      redis.RedisError: When Redis does not answer, and any of them may have been run; or the first error among them.
+    """
+    answers = _send(client, commands)
+    forgotten = [index for index, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+    if forgotten:
+        _load(client, [commands[index] for index in forgotten])
+        for index, answer in zip(forgotten, _send(client, [commands[index] for index in forgotten]), strict=True):
+            answers[index] = answer
+    for answer in answers:
+        if isinstance(answer, redis.RedisError):
+            raise answer
+    return answers
+
+
+def _send(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
+    with client.pipeline(transaction=False) as pipe:
+        for one in commands:
+            pipe.execute_command(*one.words)
+        answers: list[Any] = pipe.execute(raise_on_error=False)
+    return answers
+
+
+def _load(client: redis.Redis, commands: Iterable[Command]) -> None:
+    for source in {one.script.script for one in commands if one.script}:
+        client.script_load(source)
