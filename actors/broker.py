@@ -3,7 +3,7 @@
 import os
 
 import dramatiq
-from dramatiq.middleware import Callbacks, CurrentMessage, Middleware, Pipelines, Retries, TimeLimit
+from dramatiq.middleware import Callbacks, CurrentMessage, Middleware, Pipelines, Retries
 from dramatiq.results import Results
 from periodiq import PeriodiqMiddleware
 
@@ -17,6 +17,7 @@ from actors.middleware.heartbeat import Heartbeat
 from actors.middleware.local_redis import LocalRedis
 from actors.middleware.log_privacy import LogPrivacy
 from actors.middleware.recovery import RecoveryLife
+from actors.middleware.time_limit import ThreadTimeLimit
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.cancellations import Cancellations
 from actors.queueing.results import ResultBackend
@@ -64,7 +65,7 @@ def create_broker(settings: Settings) -> ClusterBroker:
 
 def _task_hooks(settings: Settings, results: ResultBackend, result_ttl_ms: int) -> list[Middleware]:
     return [
-        TimeLimit(time_limit=(settings.task_timeout + TIME_LIMIT_MARGIN_SECONDS) * 1000),
+        ThreadTimeLimit(time_limit=(settings.task_timeout + TIME_LIMIT_MARGIN_SECONDS) * 1000),
         Callbacks(),
         Pipelines(),
         FailureAnswer(results, result_ttl_ms),
@@ -78,14 +79,15 @@ def _task_hooks(settings: Settings, results: ResultBackend, result_ttl_ms: int) 
 def _worker_hooks(settings: Settings, results: ResultBackend) -> list[Middleware]:
     worker_id = f"{settings.host_name}-{os.getpid()}"
     claim, cancellations = DeviceClaim(settings), Cancellations(results.client)
+    delivery_limit = DeliveryLimit(claim, worker_id)
     return [
         LogPrivacy(),
         LocalRedis(settings),
         claim,
         RecoveryLife(),
-        DeliveryLimit(claim, worker_id),
+        delivery_limit,
         Heartbeat(settings, claim, worker_id),
-        EngineLife(settings, claim, worker_id, cancellations),
+        EngineLife(settings, claim, worker_id, cancellations, delivery_limit),
         Cancelling(claim, cancellations),
     ]
 

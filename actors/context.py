@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from actors.devices.backend import Device
     from actors.engine.engine import Engine
-    from actors.queueing.cancellations import Cancellations
+    from actors.serving.tasks_in_hand import TasksInHand
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class DeviceWorker:
     worker_id: str
     device: "Device"
     engine: "Engine"
-    cancellations: "Cancellations"
+    tasks: "TasksInHand"
 
 
 _device_worker: DeviceWorker | None = None

@@ -199,7 +199,7 @@ class Timings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     queued_ms: float
-    """From the caller's send to a worker thread."""
+    """From the caller's send until a worker begins it."""
     load_ms: float
     """Waiting for the model to be loaded."""
     batch_wait_ms: float

@@ -93,7 +93,7 @@ class Settings(BaseSettings):
     """The share of a device's memory that loaded models may fill, more than 0 and at most 1. On the CPU: of the RAM."""
 
     worker_concurrency: int = Field(default=64, ge=1, le=1024)
-    """How many tasks one process holds at a time, so that they can be batched. One thread each, mostly waiting."""
+    """How many tasks one process holds at a time, so that they can be batched."""
 
     batch_tokens: int | None = Field(default=None, ge=1)
     """The most padded tokens in one batch. Not set: a value that suits the kind of device."""

@@ -59,8 +59,17 @@ class Engine:
         self._thread.start()
         return self._opened.result()
 
-    def submit(self, actor: str, request: Request, timeout_seconds: float, queued_seconds: float = 0.0) -> Job:
+    def submit(
+        self,
+        actor: str,
+        request: Request,
+        timeout_seconds: float,
+        queued_seconds: float = 0.0,
+        publish: Callable[[str], None] | None = None,
+    ) -> Job:
         """Hands over a request; the job's future is completed in every case.
+
+        `publish` gets the pieces of a generated text on the device thread, and must not make it wait.
 
         Raises:
           PermanentError: When it can be told at once that the request cannot be run.
@@ -69,7 +78,7 @@ class Engine:
         plan = self._task(actor).plan(request)
         model = self._store.find(ModelReference.parse(request.model))
         deadline = time.monotonic() + timeout_seconds
-        job = Job(actor, request, plan, model, deadline, queued_seconds=queued_seconds)
+        job = Job(actor, request, plan, model, deadline, publish=publish, queued_seconds=queued_seconds)
         with self._changed:
             if self._stopping:
                 raise WorkerStopping("the worker is shutting down")
@@ -78,7 +87,7 @@ class Engine:
         return job
 
     def finish(self, job: Job) -> object:
-        """The result of a completed job as JSON; called in the worker thread that waits for it."""
+        """The result of a completed job as JSON; called in the finisher thread."""
         return self._task(job.task).finish(job.request, job.future.result().outputs)
 
     def stop(self) -> None:

@@ -22,7 +22,7 @@ class Task(Protocol):
     """One kind of inference, without state: from a request to rows, from rows to outputs, from outputs to a result."""
 
     def plan(self, request: Any) -> Plan:
-        """How the request is to be run; called in a worker thread before its model is there.
+        """How the request is to be run; called in a starter thread before its model is there.
 
         Raises:
           InvalidRequest: When it can be told already that it cannot be run.
@@ -39,7 +39,7 @@ class Task(Protocol):
         """Runs one batch on the device and delivers each row as soon as it is done."""
 
     def finish(self, request: Any, outputs: Sequence[Output]) -> Any:
-        """The request's result as JSON; called in a worker thread."""
+        """The request's result as JSON; called in the finisher thread."""
 
 
 def load_task(actor: str) -> Task:

@@ -2,10 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
 from typing import Any
 
 from actors.errors import TaskCancelled
@@ -85,8 +84,8 @@ class Job:
     deadline: float
     """By `time.monotonic`; work that cannot be of use any more is dropped after it."""
     future: "Future[Completion]" = field(default_factory=Future)
-    texts: "SimpleQueue[str | None]" = field(default_factory=SimpleQueue)
-    """What a streaming row has generated so far, piece by piece; None ends it."""
+    publish: Callable[[str], None] | None = None
+    """Takes what is generated, piece by piece, on the device thread; None when nobody reads along."""
     submitted_at: float = field(default_factory=time.monotonic)
     queued_seconds: float = 0.0
     """How long it waited in Redis before that."""
@@ -116,17 +115,6 @@ class Job:
     def is_over(self) -> bool:
         """Whether nobody waits for it any more."""
         return self.future.done() or time.monotonic() > self.deadline
-
-    def pieces(self) -> Iterator[str]:
-        """What a streaming row generates, as it comes, until the job ends or its deadline has passed."""
-        while (remaining := self.deadline - time.monotonic()) > 0:
-            try:
-                piece = self.texts.get(timeout=remaining)
-            except Empty:
-                return
-            if piece is None:
-                return
-            yield piece
 
     def cancel(self) -> None:
         """Ends the job at once, because nobody waits for it any more; the device thread drops its rows when it can."""
@@ -160,7 +148,6 @@ class Job:
             if self.future.done():
                 return
             complete_future()
-        self.texts.put(None)
 
 
 @dataclass(eq=False)

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from typing import Any, cast
 
 import redis
@@ -29,13 +30,21 @@ class DeliveryLimit(Middleware):
         if self._claim.device:
             self._deliveries = Deliveries(cast("ClusterBroker", broker).client)
 
+    def note_all(self, messages: Sequence[Any]) -> None:
+        """Notes a delivery of each of these messages in one round trip, ahead of the hook below."""
+        if self._deliveries is not None:
+            try:
+                redis_ids = [message.options["redis_message_id"] for message in messages]
+                self._deliveries.note_all(redis_ids, self._delivery())
+            except redis.RedisError as error:
+                logger.debug("These deliveries are noted one by one: %s", error)
+
     def before_process_message(self, broker: Broker, message: Any) -> None:
-        """Worker thread that is about to run the task."""
+        """The thread that is about to run or begin the task."""
         if self._deliveries is None or message.queue_name != keys.INFERENCE_QUEUE:
             return
-        delivery = Delivery(self._worker_id, str(self._claim.device), time.time())
         try:
-            unfinished = self._deliveries.note(message.options["redis_message_id"], delivery)
+            unfinished = self._deliveries.note(message.options["redis_message_id"], self._delivery())
         except redis.RedisError as error:
             logger.warning("This delivery of %s is not counted: %s", message.message_id, error)
             return
@@ -46,17 +55,17 @@ class DeliveryLimit(Middleware):
             raise SkipMessage(str(refusal)) from refusal
 
     def after_skip_message(self, broker: Broker, message: Any) -> None:
-        """Worker thread that refused the task: its caller is told why, and not that it was skipped."""
+        """The thread that refused the task: its caller is told why, and not that it was skipped."""
         if message._exception and isinstance(refusal := message._exception.__cause__, DeliveryLimitReached):
             message.stuff_exception(refusal)
 
     def after_ack(self, broker: Broker, message: Any) -> None:
-        """Worker thread that ran the task."""
+        """The finisher, or the worker thread that ran the task."""
         if self._deliveries and message.queue_name == keys.INFERENCE_QUEUE:
             self._deliveries.end(message.options["redis_message_id"])
 
     def after_nack(self, broker: Broker, message: Any) -> None:
-        """Worker thread; the history of a task that was refused stays as long as its dead letter."""
+        """The same threads; the history of a task that was refused stays as long as its dead letter."""
         if not isinstance(message._exception, DeliveryLimitReached):
             self.after_ack(broker, message)
 
@@ -67,6 +76,9 @@ class DeliveryLimit(Middleware):
                 self._deliveries.forget_ended()
             except redis.RedisError as error:
                 logger.debug("Deliveries that have ended are kept until they expire: %s", error)
+
+    def _delivery(self) -> Delivery:
+        return Delivery(self._worker_id, str(self._claim.device), time.time())
 
 
 def _refusal(unfinished: tuple[Delivery, ...]) -> DeliveryLimitReached:

@@ -3,20 +3,30 @@
 import importlib
 import logging
 import os
+from typing import cast
 
 from dramatiq import Broker, Worker
 from dramatiq.middleware import Middleware
 
 from actors.context import DeviceWorker, device_worker, set_device_worker
 from actors.errors import DeviceUnavailable
+from actors.middleware.delivery_limit import DeliveryLimit
 from actors.middleware.device_claim import DeviceClaim, WorkerCannotStart
+from actors.queueing.broker import ClusterBroker
 from actors.queueing.cancellations import Cancellations
+from actors.queueing.results import result_backend
+from actors.queueing.streams import StreamPublisher
+from actors.serving.inference_task import Surroundings
+from actors.serving.tasks_in_hand import TasksInHand
 from settings.config import Settings
 
 logger = logging.getLogger(__name__)
 
 #: Reached by name: importing it imports torch, which only a process with a device needs.
 ENGINE_MODULE = "actors.engine.engine"
+
+#: Tasks end by TASK_TIMEOUT; this much later a process ends without them.
+STOP_MARGIN_SECONDS = 30
 
 #: Read by libraries when they are imported. Threads that spin while they wait for one another take the cores from the
 #: other processes of the host; and nothing is ever fetched from the Hub.
@@ -31,9 +41,16 @@ ENGINE_ENVIRONMENT = {
 class EngineLife(Middleware):
     """Runs in worker processes that hold a device; in all others every hook does nothing."""
 
-    def __init__(self, settings: Settings, claim: DeviceClaim, worker_id: str, cancellations: Cancellations) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        claim: DeviceClaim,
+        worker_id: str,
+        cancellations: Cancellations,
+        delivery_limit: DeliveryLimit,
+    ) -> None:
         self._settings, self._claim, self._worker_id = settings, claim, worker_id
-        self._cancellations = cancellations
+        self._cancellations, self._delivery_limit = cancellations, delivery_limit
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Main thread, after the claim."""
@@ -50,10 +67,21 @@ class EngineLife(Middleware):
             # Dramatiq would log it and go on without a device.
             logger.exception("The engine cannot be started.")
             raise WorkerCannotStart(f"This worker cannot start on {name}: {error}.") from error
-        set_device_worker(DeviceWorker(self._worker_id, device, engine, self._cancellations))
+        self._streams = StreamPublisher(result_backend(broker).client, self._settings.result_ttl)
+        surroundings = Surroundings(self._worker_id, device, engine, self._streams, self._settings)
+        tasks = TasksInHand(
+            cast("ClusterBroker", broker), surroundings, self._cancellations, self._delivery_limit.note_all
+        )
+        set_device_worker(DeviceWorker(self._worker_id, device, engine, tasks))
+
+    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        """Main thread, while the consumers still live and say so to Redis; waits for the tasks in hand."""
+        if running := device_worker():
+            running.tasks.stop(self._settings.task_timeout + STOP_MARGIN_SECONDS)
+            self._streams.stop()
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
-        """Main thread, when the worker threads have ended or their time is over."""
+        """Main thread, when no task is left or their time is over."""
         if running := device_worker():
             running.engine.stop()
             set_device_worker(None)

@@ -22,13 +22,13 @@ class FailureAnswer(Middleware):
     def after_process_message(
         self, broker: Broker, message: Any, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
-        """Worker thread; after the retries have decided, because this stands before them in the list."""
+        """The finisher or a worker thread; after the retries have decided, because this stands before them."""
         if message.failed and isinstance(exception, CALLERS_OWN):
             self._store(message, exception)
             message.failed = False
 
     def before_nack(self, broker: Broker, message: Any) -> None:
-        """Worker thread, or the consumer's for an actor that is not known."""
+        """The finisher, a worker thread, or the consumer's for an actor that is not known."""
         if message.actor_name in broker.actors:
             self._store(message, message._exception or RuntimeError("the task failed without an error"))
         else:

@@ -47,7 +47,7 @@ class Heartbeat(Middleware):
 
     def __init__(self, settings: Settings, claim: DeviceClaim, worker_id: str) -> None:
         self._settings, self._claim, self._worker_id = settings, claim, worker_id
-        self._running: dict[int, TaskRecord] = {}
+        self._running: dict[str, TaskRecord] = {}
         self._done = self._failed = 0
         self._state: WorkerState = "starting"
         self._queues: tuple[str, ...] = ()
@@ -88,7 +88,7 @@ class Heartbeat(Middleware):
             logger.warning("The record of %s stays until it expires: %s", self._worker_id, error)
 
     def before_process_message(self, broker: Broker, message: Any) -> None:
-        """Worker thread that is about to run the task."""
+        """The thread that is about to run or begin the task."""
         task = TaskRecord(
             message_id=message.message_id,
             actor=message.actor_name,
@@ -96,21 +96,21 @@ class Heartbeat(Middleware):
             started_at=time.time(),
         )
         with self._mutex:
-            self._running[threading.get_ident()] = task
+            self._running[message.message_id] = task
 
     def after_process_message(
         self, broker: Broker, message: Any, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
-        """Worker thread that ran the task."""
+        """The thread that ran or settles the task."""
         with self._mutex:
-            self._running.pop(threading.get_ident(), None)
+            self._running.pop(message.message_id, None)
             self._done += exception is None
             self._failed += exception is not None
 
     def after_skip_message(self, broker: Broker, message: Any) -> None:
-        """Worker thread that did not run the task."""
+        """The thread that did not run the task."""
         with self._mutex:
-            self._running.pop(threading.get_ident(), None)
+            self._running.pop(message.message_id, None)
 
     def _beat_until_ended(self) -> None:
         while not self._ended.is_set():

@@ -2,9 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import redis
@@ -30,7 +29,7 @@ class TaskInHand:
 
 
 class Cancellations:
-    """Hears of cancelled tasks on one connection a process; `in_hand` may be called from any thread."""
+    """Hears of cancelled tasks on one connection a process; `add` and `discard` may be called from any thread."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
@@ -50,17 +49,15 @@ class Cancellations:
         if self._listener:
             self._listener.join()
 
-    @contextmanager
-    def in_hand(self, message_id: str) -> Iterator[TaskInHand]:
-        """Listens for a task; what was cancelled before has to be looked for after this has begun."""
-        task = TaskInHand(message_id)
+    def add(self, tasks: Iterable[TaskInHand]) -> None:
+        """Listens for tasks; what was cancelled before has to be looked for after this."""
         with self._mutex:
-            self._in_hand.add(task)
-        try:
-            yield task
-        finally:
-            with self._mutex:
-                self._in_hand.discard(task)
+            self._in_hand.update(tasks)
+
+    def discard(self, tasks: Iterable[TaskInHand]) -> None:
+        """Listens for them no more."""
+        with self._mutex:
+            self._in_hand.difference_update(tasks)
 
     def _listen(self) -> None:
         while not self._ended.is_set():

@@ -4,11 +4,13 @@ import contextlib
 import json
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any
 
 import redis
 
+from actors.queueing.commands import call, command, execute
 from settings import keys
 
 #: A message with so many deliveries that did not end is not run again.
@@ -17,11 +19,8 @@ LIMIT = 3
 #: As long as dead letters are kept, whose history this is.
 TTL_SECONDS = 86_400
 
-#: Forgets what has ended, and notes a delivery unless there have been too many; then it returns those.
+#: Notes a delivery unless there have been too many; then it returns those.
 _NOTE = """
-for index = 2, #KEYS do
-    redis.call('DEL', KEYS[index])
-end
 local unfinished = redis.call('LRANGE', KEYS[1], 0, -1)
 if #unfinished >= tonumber(ARGV[1]) then
     return unfinished
@@ -53,21 +52,35 @@ class Deliveries:
     """
 
     def __init__(self, client: redis.Redis) -> None:
-        self._note = client.register_script(_NOTE)
+        self._script = client.register_script(_NOTE)
         self._client = client
         self._ended: deque[str] = deque()
+        self._noted: dict[str, tuple[Delivery, ...]] = {}
 
     def note(self, redis_id: str, delivery: Delivery) -> tuple[Delivery, ...]:
         """Notes a delivery and returns nothing; or notes nothing and returns the unfinished ones that are the limit.
 
+        What `note_all` has noted is not noted again.
+
         Raises:
           redis.RedisError: When Redis does not answer.
         """
-        noted = self._note(
-            keys=[keys.deliveries(redis_id), *self._take_ended()],
-            args=[LIMIT, json.dumps(asdict(delivery)), TTL_SECONDS],
-        )
-        return tuple(Delivery(**json.loads(entry)) for entry in cast("list[bytes]", noted))
+        if redis_id not in self._noted:
+            self.note_all([redis_id], delivery)
+        return self._noted.pop(redis_id)
+
+    def note_all(self, redis_ids: Sequence[str], delivery: Delivery) -> None:
+        """Notes one delivery of several messages in one round trip; `note` then tells of each.
+
+        Raises:
+          redis.RedisError: When Redis does not answer.
+        """
+        words = (LIMIT, json.dumps(asdict(delivery)), TTL_SECONDS)
+        notes = [call(self._script, [keys.deliveries(redis_id)], words) for redis_id in redis_ids]
+        ended = self._take_ended()
+        answers = execute(self._client, [*([command("DEL", *ended)] if ended else []), *notes])
+        for redis_id, unfinished in zip(redis_ids, answers[-len(notes) :], strict=True):
+            self._noted[redis_id] = tuple(Delivery(**json.loads(entry)) for entry in unfinished)
 
     def end(self, redis_id: str) -> None:
         """A delivery was acknowledged, rejected or replaced by a retry."""

@@ -65,6 +65,12 @@ def lane_of(message: Message[Any]) -> str | None:
     return f"{message.queue_name}.{priority_name(message.options.get('priority'))}.{model}"
 
 
+def list_of(message: Any) -> str:
+    """The list that a fetched message of a queue with lanes came from."""
+    name: str = message.options.get("lane", message.queue_name)
+    return name
+
+
 def priority_name(priority: object) -> str:
     """1 to 3 are high, 4 to 7 normal, 8 to 10 low; anything else is normal."""
     if not isinstance(priority, int) or not HIGHEST <= priority <= LOWEST:

@@ -1,7 +1,10 @@
 """Task results in Redis, as Dramatiq keeps them, written so that a restart of Redis loses none."""
 
 import logging
+import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 
 import orjson
@@ -11,14 +14,16 @@ from dramatiq.encoder import Encoder
 from dramatiq.results import ResultTimeout
 from dramatiq.results.backend import DEFAULT_TIMEOUT
 from dramatiq.results.backends import RedisBackend
+from dramatiq.results.result import wrap_exception, wrap_result
 
+from actors.queueing.commands import Command, call, command, execute
 from settings import keys
 from settings.config import Settings
 from settings.connections import RESULTS_BLOCK_SECONDS, result_client
 
 logger = logging.getLogger(__name__)
 
-#: How long a worker thread tries to store a result while Redis is away; the task is not acknowledged before.
+#: How long a thread tries to store a result while Redis is away; the task is not acknowledged before.
 STORE_PATIENCE_SECONDS = 600.0
 
 #: Between two tries.
@@ -26,10 +31,12 @@ STORE_RETRY_SECONDS = 0.5
 
 
 #: The first result of a task stays: one that runs twice has one result, and a reader never sees it change.
+#: The channel is its sender's, who looks by itself when the word is lost.
 _STORE_FIRST = """
 if redis.call('EXISTS', KEYS[1]) == 0 then
     redis.call('LPUSH', KEYS[1], ARGV[1])
     redis.call('PEXPIRE', KEYS[1], ARGV[2])
+    if ARGV[3] ~= '' then redis.call('PUBLISH', ARGV[3], KEYS[1]) end
 end
 """
 
@@ -61,6 +68,8 @@ class ResultBackend(RedisBackend):  # type: ignore[misc]  # dramatiq's backends 
             encoder=OrjsonEncoder(),
             use_namespace_prefix_keys=True,
         )
+        self._store_first_script = self.client.register_script(_STORE_FIRST)
+        self._gathered = threading.local()
 
     client: redis.Redis
 
@@ -88,45 +97,62 @@ class ResultBackend(RedisBackend):  # type: ignore[misc]  # dramatiq's backends 
         last_look: Any = self.client.lindex(key, 0)
         return last_look if last_look is None else bytes(last_look)
 
-    def claim_state(self, message: Any) -> ClaimState:
-        """Looks once, in one round trip, whether a task is still to be run; it is when Redis does not answer."""
+    def claim_states(self, messages: Sequence[Any]) -> list[ClaimState]:
+        """Looks in one round trip whether tasks are still to be run; they are when Redis does not answer."""
+        looks = [
+            command("EXISTS", key)
+            for message in messages
+            for key in (self.build_message_key(message), keys.cancelled(message.message_id))
+        ]
         try:
-            with self.client.pipeline(transaction=False) as pipe:
-                pipe.exists(self.build_message_key(message))
-                pipe.exists(keys.cancelled(message.message_id))
-                has_result, is_cancelled = pipe.execute()
+            found = execute(self.client, looks)
         except (redis.ConnectionError, redis.TimeoutError) as error:
-            logger.warning("Whether %s is still to be run is not known: %s", message.message_id, error)
-            return ClaimState(has_result=False, is_cancelled=False)
-        return ClaimState(bool(has_result), bool(is_cancelled))
+            logger.warning("Whether %d task(s) are still to be run is not known: %s", len(messages), error)
+            return [ClaimState(has_result=False, is_cancelled=False)] * len(messages)
+        return [ClaimState(bool(has), bool(cancelled)) for has, cancelled in zip(found[::2], found[1::2], strict=True)]
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Stores what this thread stores meanwhile in one round trip, at the end.
+
+        Raises:
+          redis.RedisError: When Redis was away for too long.
+        """
+        stores: list[Command] = []
+        self._gathered.stores = stores
+        try:
+            yield
+        finally:
+            self._gathered.stores = None
+        if stores:
+            self._run_patiently(stores)
 
     def store_result(self, message: Any, result: Any, ttl: int) -> None:
-        super().store_result(message, result, ttl)
-        self._announce(message)
+        self._store_first(message, wrap_result(result), ttl)
 
     def store_exception(self, message: Any, exception: Exception, ttl: int) -> None:
-        super().store_exception(message, exception, ttl)
-        self._announce(message)
+        self._store_first(message, wrap_exception(exception), ttl)
 
-    def _announce(self, message: Any) -> None:
-        """Tells the sender, when it listens; it looks by itself when this is lost."""
-        if isinstance(channel := message.options.get("reply_to"), str):
-            try:
-                self.client.publish(channel, self.build_message_key(message))
-            except redis.RedisError as error:
-                logger.debug("The result of %s was not announced: %s", message.message_id, error)
+    def _store_first(self, message: Any, wrapped: Any, ttl: int) -> None:
+        channel = message.options.get("reply_to")
+        words = (self.encoder.encode(wrapped), ttl, channel if isinstance(channel, str) else "")
+        store = call(self._store_first_script, [self.build_message_key(message)], words)
+        if (gathered := getattr(self._gathered, "stores", None)) is not None:
+            gathered.append(store)
+        else:
+            self._run_patiently([store])
 
-    def _store(self, message_key: str, result: Any, ttl: int) -> None:
+    def _run_patiently(self, stores: Sequence[Command]) -> None:
         deadline = time.monotonic() + STORE_PATIENCE_SECONDS
         while True:
             try:
-                self.client.eval(_STORE_FIRST, 1, message_key, self.encoder.encode(result), str(ttl))
+                execute(self.client, stores)
                 return
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 if time.monotonic() > deadline:
-                    logger.error("The result %s is lost: Redis has been away for too long: %s", message_key, error)
+                    logger.error("%d result(s) are lost: Redis has been away for too long: %s", len(stores), error)
                     raise
-                logger.warning("The result %s is kept until Redis answers again: %s", message_key, error)
+                logger.warning("%d result(s) are kept until Redis answers again: %s", len(stores), error)
                 time.sleep(STORE_RETRY_SECONDS)
 
 

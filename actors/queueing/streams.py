@@ -1,9 +1,13 @@
-"""The text of one generation as it comes, in a Redis stream that is capped and expires.
+"""The text of generations as it comes, each in a Redis stream that is capped and expires.
 
 An entry has one of the fields `start` (the number of earlier attempts), `text` (a piece) and `end` (why it ended).
 """
 
 import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 
 import redis
 
@@ -11,37 +15,83 @@ from settings import keys
 
 logger = logging.getLogger(__name__)
 
-#: The most entries of one stream; pieces that wait while Redis is slow are joined into one.
+#: The most entries of one stream.
 MAX_ENTRIES = 10_000
 
 
-class StreamWriter:
-    """Publishes one task's pieces. A stream that cannot be written is given up: the result has the whole text."""
+@dataclass(eq=False)
+class Stream:
+    """One task's stream. No call waits for Redis; what it writes is written in order."""
 
-    def __init__(self, client: redis.Redis, message_id: str, ttl_seconds: int) -> None:
-        self._client, self._key, self._ttl_seconds = client, keys.stream(message_id), ttl_seconds
-        self._is_broken = False
-
-    def start(self, attempt: int) -> None:
-        """Begins anew; a reader sees by the attempt that earlier pieces are void."""
-        self._add("start", str(attempt))
+    key: str
+    _entries: "SimpleQueue[_Entry | None]"
+    is_broken: bool = field(default=False, init=False)
+    """Given up: the result has the whole text."""
 
     def write(self, text: str) -> None:
         """Adds a piece."""
-        self._add("text", text)
+        self._entries.put(_Entry(self, "text", text))
 
-    def end(self, reason: str) -> None:
-        """Says that nothing more comes."""
-        self._add("end", reason)
+    def end(self, reason: str, when_written: Callable[[], None]) -> None:
+        """Says that nothing more comes; `when_written` is called when a reader can see it, or never will."""
+        self._entries.put(_Entry(self, "end", reason, when_written))
 
-    def _add(self, field: str, value: str) -> None:
-        if self._is_broken:
-            return
+
+@dataclass(frozen=True)
+class _Entry:
+    stream: Stream
+    field: str
+    value: str
+    when_written: Callable[[], None] | None = None
+
+
+class StreamPublisher:
+    """Writes the entries of all streams of a process from one thread, those that wait in one round trip."""
+
+    def __init__(self, client: redis.Redis, ttl_seconds: int) -> None:
+        self._client, self._ttl_seconds = client, ttl_seconds
+        self._entries: SimpleQueue[_Entry | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._publish_until_stopped, name="streams", daemon=True)
+        self._thread.start()
+
+    def open(self, message_id: str, attempt: int) -> Stream:
+        """Begins a stream anew; a reader sees by the attempt that earlier pieces are void."""
+        stream = Stream(keys.stream(message_id), self._entries)
+        self._entries.put(_Entry(stream, "start", str(attempt)))
+        return stream
+
+    def stop(self) -> None:
+        """Ends the thread when everything is written."""
+        self._entries.put(None)
+        self._thread.join()
+
+    def _publish_until_stopped(self) -> None:
+        while entries := self._waiting():
+            self._write([entry for entry in entries if not entry.stream.is_broken])
+            for entry in entries:
+                if entry.when_written:
+                    entry.when_written()
+
+    def _waiting(self) -> list[_Entry]:
+        """Everything that waits, at least one entry; nothing when it is to stop."""
+        entries, entry = [], self._entries.get()
+        while entry:
+            entries.append(entry)
+            try:
+                entry = self._entries.get_nowait()
+            except Empty:
+                return entries
+        self._entries.put(None)  # met behind entries, it is met once more
+        return entries
+
+    def _write(self, entries: list[_Entry]) -> None:
         try:
-            with self._client.pipeline() as pipe:
-                pipe.xadd(self._key, {field: value}, maxlen=MAX_ENTRIES, approximate=True)
-                pipe.expire(self._key, self._ttl_seconds)
+            with self._client.pipeline(transaction=False) as pipe:
+                for entry in entries:
+                    pipe.xadd(entry.stream.key, {entry.field: entry.value}, maxlen=MAX_ENTRIES, approximate=True)
+                    pipe.expire(entry.stream.key, self._ttl_seconds)
                 pipe.execute()
         except redis.RedisError as error:
-            self._is_broken = True
-            logger.warning("The stream %s is given up: %s", self._key, error)
+            for stream in {entry.stream for entry in entries}:
+                stream.is_broken = True
+                logger.warning("The stream %s is given up: %s", stream.key, error)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import psutil
@@ -43,8 +44,9 @@ def classify(engine: Engine, *texts: str, timeout: float = 60) -> Job:
     return engine.submit("classify", parse_request("classify", {"model": CLASSIFIER, "texts": list(texts)}), timeout)
 
 
-def generate(engine: Engine, timeout: float = 60, **changes: Any) -> Job:
-    return engine.submit("generate", parse_request("generate", {**LONG, **changes}), timeout)
+def generate(engine: Engine, publish: Callable[[str], None] | None = None, timeout: float = 60, **changes: Any) -> Job:
+    request = parse_request("generate", {**LONG, **changes})
+    return engine.submit("generate", request, timeout, publish=publish)
 
 
 class Recorded(Classify):
@@ -182,8 +184,9 @@ def test_a_stopped_engine_gives_its_models_back(start_engine: Callable[..., Engi
 
 def test_a_generation_ends_when_nobody_waits_for_it(start_engine: Callable[..., Engine]) -> None:
     engine = start_engine()
-    job = generate(engine, stream=True)
-    assert job.texts.get() is not None
+    pieces: SimpleQueue[str] = SimpleQueue()
+    job = generate(engine, pieces.put)
+    assert pieces.get()
 
     job.cancel()
 
@@ -199,10 +202,11 @@ def test_a_batch_goes_on_without_a_row_that_is_cancelled(start_engine: Callable[
     task.may_go_on.clear()
     blocker = classify(engine, "first")
     wait_until(lambda: task.batches, "the first batch is being computed")
-    cancelled = generate(engine, prompt="A list is", stream=True, max_new_tokens=240)
+    pieces: SimpleQueue[str] = SimpleQueue()
+    cancelled = generate(engine, pieces.put, prompt="A list is", max_new_tokens=240)
     neighbour = generate(engine, prompt="A list is", max_new_tokens=240)
     task.may_go_on.set()
-    assert cancelled.texts.get() is not None
+    assert pieces.get()
 
     cancelled.cancel()
 

@@ -35,7 +35,7 @@ def test_a_task_that_runs_while_redis_restarts_ends_with_its_result(
         own_redis.kill()
         with pytest.raises(RedisUnreachable):
             client.result(message)
-        wait_until(lambda: "is kept until Redis answers again" in workers.log, "the result waits for Redis")
+        wait_until(lambda: "kept until Redis answers again" in workers.log, "the result waits for Redis")
         own_redis.start()
 
         assert client.result(message, timeout=30).output["text"]

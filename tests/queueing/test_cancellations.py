@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from actors.queueing.cancellations import Cancellations
+from actors.queueing.cancellations import Cancellations, TaskInHand
 from settings import keys
 from settings.config import Settings
 from settings.connections import result_client
@@ -33,28 +33,33 @@ def test_only_the_task_that_is_cancelled_is_told(cancellations: Cancellations, r
     cancellations.start()
     wait_until(lambda: _is_listening(results), "the listener listens")
 
-    with cancellations.in_hand("one") as one, cancellations.in_hand("other") as other:
-        results.publish(keys.CANCELS, "one")
+    one, other, ended = TaskInHand("one"), TaskInHand("other"), TaskInHand("one")
+    cancellations.add([one, other, ended])
+    cancellations.discard([ended])
+    results.publish(keys.CANCELS, "one")
 
-        one.cancelled.result(timeout=10)
-        assert not other.cancelled.done()
+    one.cancelled.result(timeout=10)
+    assert not other.cancelled.done()
+    assert not ended.cancelled.done()
 
 
 def test_what_was_cancelled_while_nobody_listened_is_found(cancellations: Cancellations, results: redis.Redis) -> None:
-    with cancellations.in_hand("one") as one:
-        results.set(keys.cancelled("one"), b"")
+    one = TaskInHand("one")
+    cancellations.add([one])
+    results.set(keys.cancelled("one"), b"")
 
-        cancellations.start()
+    cancellations.start()
 
-        one.cancelled.result(timeout=10)
+    one.cancelled.result(timeout=10)
 
 
 def test_a_broken_connection_is_made_again(cancellations: Cancellations, results: redis.Redis) -> None:
     cancellations.start()
     wait_until(lambda: _is_listening(results), "the listener listens")
 
-    with cancellations.in_hand("one") as one:
-        results.set(keys.cancelled("one"), b"")
-        results.client_kill_filter(_type="pubsub")
+    one = TaskInHand("one")
+    cancellations.add([one])
+    results.set(keys.cancelled("one"), b"")
+    results.client_kill_filter(_type="pubsub")
 
-        one.cancelled.result(timeout=10)
+    one.cancelled.result(timeout=10)

@@ -35,6 +35,19 @@ def test_a_delivery_that_ended_is_forgotten_with_the_next_note(
     assert queue_redis.llen(keys.deliveries("next")) == 1
 
 
+def test_several_messages_are_noted_together_and_told_of_one_by_one(
+    deliveries: Deliveries, queue_redis: redis.Redis
+) -> None:
+    for number in range(LIMIT):
+        deliveries.note("poison", delivery(number))
+
+    deliveries.note_all(["poison", "good"], delivery(LIMIT))
+
+    assert deliveries.note("good", delivery(LIMIT)) == ()
+    assert len(deliveries.note("poison", delivery(LIMIT))) == LIMIT
+    assert queue_redis.llen(keys.deliveries("good")) == 1
+
+
 def test_what_ended_last_is_forgotten_at_the_end(deliveries: Deliveries, queue_redis: redis.Redis) -> None:
     deliveries.note("last", delivery(1))
     deliveries.end("last")

@@ -37,6 +37,16 @@ def test_a_worker_sees_in_one_look_what_became_of_a_task(settings: Settings) -> 
     backend.store_result(done, "result", 60_000)
     client.cancel(cancelled)
 
-    assert backend.claim_state(new) == (False, False)
-    assert backend.claim_state(done) == (True, False)
-    assert backend.claim_state(cancelled) == (False, True)
+    assert backend.claim_states([new, done, cancelled]) == [(False, False), (True, False), (False, True)]
+
+
+def test_results_that_are_stored_together_are_there_at_the_end(settings: Settings) -> None:
+    backend, client = ResultBackend(settings), Client(settings, create_broker(settings))
+    one, other = (client.message("embed", **REQUEST) for _ in range(2))
+
+    with backend.together():
+        backend.store_result(one, "one", 60_000)
+        backend.store_exception(other, ValueError("wrong"), 60_000)
+        assert backend.claim_states([one, other]) == [(False, False), (False, False)]
+
+    assert backend.claim_states([one, other]) == [(True, False), (True, False)]

@@ -39,8 +39,8 @@ class RowWatcher(StoppingCriteria):  # type: ignore[misc]  # untyped when transf
         if not at_end:
             text.add(token)
         reason = "stop" if at_end or text.is_stopped else "length" if generated >= row.item.reserve else None
-        if row.job.request.stream and (piece := text.take(final=reason is not None)):
-            row.job.texts.put(piece)
+        if row.job.publish and (piece := text.take(final=reason is not None)):
+            row.job.publish(piece)
         if reason is None:
             return False
         whole = text.complete()  # may find a stop string that was undecided until now

@@ -1,0 +1,1 @@
+"""Inference tasks in a worker process with a device: from claimed messages to acknowledged ones."""

@@ -1,0 +1,165 @@
+"""One inference task: from its message to a job of the engine, from the ended job to its result."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from dramatiq import MessageProxy
+
+from actors.errors import DeadlineExceeded, InvalidRequest, PermanentError, TaskCancelled, TaskTimedOut
+from actors.payloads import GenerateRequest, Metadata, TaskResult, Timings, check_size, parse_request
+from actors.queueing.cancellations import TaskInHand
+from actors.queueing.deadlines import seconds_left
+from actors.queueing.results import ClaimState
+from actors.queueing.streams import Stream, StreamPublisher
+from actors.versions import installed_versions
+from settings.config import Settings
+
+if TYPE_CHECKING:
+    from actors.devices.backend import Device
+    from actors.engine.engine import Engine
+    from actors.engine.work import Completion, Job
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What every task of a process runs in."""
+
+    worker_id: str
+    device: "Device"
+    engine: "Engine"
+    streams: StreamPublisher
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class TimeLimit:
+    """How long a task may still take, and what its caller is told when it takes longer."""
+
+    seconds: float
+    error: PermanentError
+
+
+class InferenceTask:
+    """A claimed message. Begun by a starter thread, computed by the device thread, settled by the finisher."""
+
+    def __init__(self, message: MessageProxy, surroundings: Surroundings) -> None:
+        self.message, self._in = message, surroundings
+        self.cancellation = TaskInHand(message.message_id)
+        self._job: Job | None = None
+        self._limit: TimeLimit | None = None
+        self._stream: Stream | None = None
+        self._error: BaseException | None = None
+
+    @property
+    def model(self) -> str | None:
+        """The model that it names, whether it has been checked or not."""
+        model = self.message.kwargs.get("model")
+        return model if isinstance(model, str) else None
+
+    def begin(self, state: ClaimState, when_ended: Callable[[], None]) -> None:
+        """Hands the task to the engine; `when_ended` is called once, from any thread, when it can be settled.
+
+        Raises:
+          PermanentError: When it is not to be run, or cannot be.
+          TransientError: When it cannot be run here and now.
+        """
+        if state.is_cancelled and not state.has_result:
+            raise TaskCancelled(f"{self.message.actor_name} was not begun: it was cancelled")
+        if state.has_result:
+            self._acknowledge_only()
+            when_ended()
+            return
+        self._job = self._submit()
+        self.cancellation.cancelled.add_done_callback(lambda _: self._job.cancel() if self._job else None)
+        self._job.future.add_done_callback(lambda _: self._end_stream(when_ended))
+
+    def refuse(self, error: BaseException, when_ended: Callable[[], None]) -> None:
+        """Ends a task that could not be begun."""
+        self._error = error
+        self._end_stream(when_ended)
+
+    def expire(self, now: float) -> None:
+        """Ends the job when its time is over by `time.monotonic`, whatever the device is doing."""
+        if self._job and self._limit and now > self._job.deadline:
+            self._job.fail(self._limit.error)
+
+    def result(self) -> dict[str, Any] | None:
+        """What is stored for the caller; None when that was done before.
+
+        Raises:
+          BaseException: What the task ended with.
+        """
+        if self._error:
+            raise self._error
+        if self._job is None:
+            return None
+        try:
+            completion = self._job.future.result()
+        except TaskTimedOut:  # the device thread knows only that it is late
+            raise (self._limit.error if self._limit else TaskTimedOut()) from None
+        output = self._in.engine.finish(self._job)
+        return TaskResult(output=output, metadata=self._metadata(completion)).model_dump()
+
+    def _submit(self) -> "Job":
+        actor, fields, started_at = self.message.actor_name, self.message.kwargs, time.time()
+        if self.message.args:
+            raise InvalidRequest(f"{actor} takes keywords only, as in {actor}.send(model=…)")
+        check_size(fields, self._in.settings.max_payload_bytes)
+        request = parse_request(actor, fields)
+        self._limit = _time_limit(actor, seconds_left(self.message.options, started_at), self._in.settings.task_timeout)
+        if isinstance(request, GenerateRequest) and request.stream:
+            self._stream = self._in.streams.open(self.message.message_id, self.message.options.get("retries", 0))
+        queued_seconds = max(0.0, started_at - self.message.message_timestamp / 1000)
+        publish = self._stream.write if self._stream else None
+        return self._in.engine.submit(actor, request, self._limit.seconds, queued_seconds, publish)
+
+    def _end_stream(self, when_ended: Callable[[], None]) -> None:
+        """A reader that finds the result looks no further, so the last piece is published before it is stored."""
+        if self._stream is None:
+            when_ended()
+            return
+        error = self._error or (self._job.future.exception() if self._job else None)
+        self._stream.end(type(error).__name__ if error else "", when_ended)
+
+    def _acknowledge_only(self) -> None:
+        """Ends a task that was run before and whose acknowledgement was lost; its result is left as it is."""
+        message = self.message
+        logger.info("%s %s has its result already and is not run again.", message.actor_name, message.message_id)
+        message.options["store_results"] = False
+
+    def _metadata(self, completion: "Completion") -> Metadata:
+        name, milliseconds = self._in.device.name, partial(round, ndigits=3)
+        return Metadata(
+            model=completion.model.name,
+            revision=completion.model.revision,
+            worker_id=self._in.worker_id,
+            device=str(name),
+            backend=name.backend,
+            dtype=completion.dtype,
+            batch_size=completion.batch_size,
+            input_tokens=completion.input_tokens,
+            output_tokens=sum(output.tokens for output in completion.outputs),
+            truncated=completion.truncated,
+            versions=installed_versions(),
+            timings=Timings(
+                queued_ms=milliseconds(completion.queued_seconds * 1000),
+                load_ms=milliseconds(completion.load_seconds * 1000),
+                batch_wait_ms=milliseconds(completion.batch_wait_seconds * 1000),
+                compute_ms=milliseconds(completion.compute_seconds * 1000),
+            ),
+        )
+
+
+def _time_limit(actor: str, seconds_of_use: float, task_timeout: int) -> TimeLimit:
+    """Whichever comes first, the caller's deadline or TASK_TIMEOUT."""
+    if seconds_of_use <= 0:
+        raise DeadlineExceeded(f"{actor} was not begun: its deadline had passed {-seconds_of_use:.1f} s before")
+    if seconds_of_use <= task_timeout:
+        return TimeLimit(seconds_of_use, DeadlineExceeded(f"{actor} was stopped at its deadline"))
+    return TimeLimit(task_timeout, TaskTimedOut(f"{actor} took longer than TASK_TIMEOUT={task_timeout} s"))

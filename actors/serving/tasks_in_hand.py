@@ -1,0 +1,204 @@
+"""The inference tasks of one process between their claim and their acknowledgement, many in one round trip.
+
+A thread for each task, as Dramatiq has them, costs three switches and five round trips a task. Here a starter thread
+begins what was claimed together, and one finisher thread settles what has ended in the meantime: its hooks run one
+after another, its results are stored in one round trip and acknowledged in another.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import redis
+from dramatiq import Message, MessageProxy
+from dramatiq.middleware import SkipMessage
+
+from actors.errors import PermanentError
+from actors.payloads import REQUESTS
+from actors.queueing.broker import ClusterBroker
+from actors.queueing.cancellations import Cancellations
+from actors.queueing.lanes import list_of
+from actors.queueing.results import STORE_PATIENCE_SECONDS, STORE_RETRY_SECONDS, ResultBackend, result_backend
+from actors.serving.inference_task import InferenceTask, Surroundings
+from settings import keys
+
+logger = logging.getLogger(__name__)
+
+#: Threads that begin tasks; more than one, because a model store that hangs holds up whoever asks it.
+STARTERS = 4
+
+#: How often tasks are looked at whose time may be over.
+TICK_SECONDS = 0.1
+
+#: Notes the deliveries of messages before their hooks ask for each.
+NoteAll = Callable[[Sequence[Any]], None]
+
+
+class TasksInHand:
+    """Takes claimed messages from the consumer's thread and sees to them until they are acknowledged."""
+
+    def __init__(
+        self, broker: ClusterBroker, surroundings: Surroundings, cancellations: Cancellations, note_all: NoteAll
+    ) -> None:
+        self._broker, self._surroundings = broker, surroundings
+        self._cancellations, self._note_all = cancellations, note_all
+        self._results: ResultBackend = result_backend(broker)
+        self._changed = threading.Condition()
+        self._in_hand: set[InferenceTask] = set()
+        self._is_stopping = False
+        self._ended: SimpleQueue[InferenceTask | None] = SimpleQueue()
+        self._starters = ThreadPoolExecutor(STARTERS, thread_name_prefix="starter")
+        self._finisher = threading.Thread(target=self._finish_until_stopped, name="finisher", daemon=True)
+        self._finisher.start()
+
+    def __len__(self) -> int:
+        return len(self._in_hand)
+
+    @property
+    def models(self) -> set[str]:
+        """What the tasks in hand need: it is loaded or soon will be."""
+        with self._changed:
+            return {task.model for task in self._in_hand if task.model}
+
+    @staticmethod
+    def runs(message: Message[Any] | MessageProxy) -> bool:
+        """Whether a message is an inference task; all others are run by Dramatiq's own threads."""
+        return message.queue_name == keys.INFERENCE_QUEUE and message.actor_name in REQUESTS
+
+    def take(self, messages: Iterable[Message[Any]]) -> bool:
+        """Begins tasks that were claimed; False when this process is stopping and they have to be given back."""
+        tasks = [InferenceTask(MessageProxy(message), self._surroundings) for message in messages]
+        with self._changed:
+            if self._is_stopping:
+                return False
+            self._in_hand.update(tasks)
+            self._starters.submit(self._begin_all, tasks)
+        return True
+
+    def stop(self, timeout_seconds: float) -> None:
+        """Takes no more, and waits for what is in hand, but not for ever."""
+        with self._changed:
+            self._is_stopping = True
+            self._changed.wait_for(lambda: not self._in_hand, timeout_seconds)
+        self._starters.shutdown(wait=False, cancel_futures=True)
+        self._ended.put(None)
+        self._finisher.join(timeout_seconds)
+
+    # What follows runs in a starter thread.
+
+    def _begin_all(self, tasks: Sequence[InferenceTask]) -> None:
+        try:
+            # Listened for before it is looked for, so that no cancelling falls between.
+            self._cancellations.add(task.cancellation for task in tasks)
+            messages = [task.message for task in tasks]
+            self._note_all(messages)
+            states = self._results.claim_states(messages)
+        except Exception as error:
+            logger.exception("%d task(s) cannot be begun.", len(tasks))
+            for task in tasks:
+                self._refuse(task, error)
+            return
+        for task, state in zip(tasks, states, strict=True):
+            try:
+                self._broker.emit_before("process_message", task.message)
+                task.begin(state, lambda task=task: self._ended.put(task))  # type: ignore[misc]  # a default is bound
+            except BaseException as error:  # noqa: BLE001  # the finisher settles it, whatever it is
+                self._refuse(task, error)
+
+    def _refuse(self, task: InferenceTask, error: BaseException) -> None:
+        task.refuse(error, lambda: self._ended.put(task))
+
+    # What follows runs in the finisher thread.
+
+    def _finish_until_stopped(self) -> None:
+        while (ended := self._next_ended()) is not None:
+            try:
+                self._finish(ended)
+            except Exception:
+                logger.exception("%d task(s) cannot be settled; their messages will be delivered again.", len(ended))
+            self._forget(ended)
+
+    def _next_ended(self) -> list[InferenceTask] | None:
+        """All that have ended by now, none after a tick; None when the process stops."""
+        ended: list[InferenceTask] = []
+        with suppress(Empty):
+            while (task := self._ended.get(timeout=0 if ended else TICK_SECONDS)) is not None:
+                ended.append(task)
+            if not ended:
+                return None
+            self._ended.put(None)  # met behind tasks, it is met once more
+        self._expire()
+        return ended
+
+    def _expire(self) -> None:
+        now = time.monotonic()
+        with self._changed:
+            in_hand = tuple(self._in_hand)
+        for task in in_hand:
+            task.expire(now)
+
+    def _finish(self, tasks: Sequence[InferenceTask]) -> None:
+        """Results first, so that a process that dies between leaves tasks that have theirs and are not run again."""
+        with self._results.together():
+            for task in tasks:
+                self._settle(task)
+            for task in tasks:
+                self._broker.emit_before("nack" if task.message.failed else "ack", task.message)
+        self._acknowledge([task.message for task in tasks])
+        with self._results.together():
+            for task in tasks:
+                self._broker.emit_after("nack" if task.message.failed else "ack", task.message)
+
+    def _settle(self, task: InferenceTask) -> None:
+        """What Dramatiq's worker threads do when an actor has returned or raised."""
+        message = task.message
+        try:
+            result = task.result()
+        except SkipMessage as skipped:
+            if message.failed:
+                message.stuff_exception(skipped)
+            logger.warning("%s %s was skipped.", message.actor_name, message.message_id)
+            self._broker.emit_after("skip_message", message)
+        except BaseException as error:  # noqa: BLE001  # whatever it is, the hooks see to it
+            message.stuff_exception(error)
+            _log_failure(message, error)
+            self._broker.emit_after("process_message", message, exception=error)
+        else:
+            self._broker.emit_after("process_message", message, result=result)
+
+    def _acknowledge(self, messages: Collection[MessageProxy]) -> None:
+        deadline = time.monotonic() + STORE_PATIENCE_SECONDS
+        while True:
+            try:
+                self._broker.settle((list_of(message), message) for message in messages)
+                return
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                if time.monotonic() > deadline:
+                    raise
+                logger.warning("%d task(s) are acknowledged when Redis answers again: %s", len(messages), error)
+                time.sleep(STORE_RETRY_SECONDS)
+
+    def _forget(self, tasks: Sequence[InferenceTask]) -> None:
+        if not tasks:
+            return
+        self._cancellations.discard(task.cancellation for task in tasks)
+        for task in tasks:
+            self._broker.held_ids(keys.INFERENCE_QUEUE).discard(task.message.options["redis_message_id"])
+            task.message.clear_exception()
+        with self._changed:
+            self._in_hand.difference_update(tasks)
+            self._changed.notify_all()
+        self._broker.doorbell.event(keys.INFERENCE_QUEUE).set()
+
+
+def _log_failure(message: MessageProxy, error: BaseException) -> None:
+    name, message_id = message.actor_name, message.message_id
+    if isinstance(error, PermanentError):
+        logger.info("%s %s failed: %s.", name, message_id, type(error).__name__)
+    else:
+        logger.error("%s %s failed.", name, message_id, exc_info=error)
