@@ -1,6 +1,5 @@
 """Which of the tasks in this process's hands their callers have cancelled."""
 
-import logging
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Future
@@ -8,15 +7,8 @@ from dataclasses import dataclass, field
 
 import redis
 
+from actors.queueing.listener import Listener
 from settings import keys
-
-logger = logging.getLogger(__name__)
-
-#: Between two tries to listen again after the connection broke.
-RECONNECT_SECONDS = 1.0
-
-#: How often the listener looks up from its socket: a process that ends waits for it.
-LISTEN_SECONDS = 0.5
 
 
 @dataclass(eq=False)
@@ -35,19 +27,15 @@ class Cancellations:
         self._client = client
         self._in_hand: set[TaskInHand] = set()
         self._mutex = threading.Lock()
-        self._ended = threading.Event()
-        self._listener: threading.Thread | None = None
+        self._listener = Listener(client, keys.CANCELS, self._hear, self._look_for_missed)
 
     def start(self) -> None:
         """Begins to listen."""
-        self._listener = threading.Thread(target=self._listen, name="cancellations", daemon=True)
         self._listener.start()
 
     def stop(self) -> None:
-        """Ends the listener, if there is one."""
-        self._ended.set()
-        if self._listener:
-            self._listener.join()
+        """Ends the listener, if it was started."""
+        self._listener.stop()
 
     def add(self, tasks: Iterable[TaskInHand]) -> None:
         """Listens for tasks; what was cancelled before has to be looked for after this."""
@@ -59,21 +47,8 @@ class Cancellations:
         with self._mutex:
             self._in_hand.difference_update(tasks)
 
-    def _listen(self) -> None:
-        while not self._ended.is_set():
-            try:
-                self._listen_until_it_breaks()
-            except (redis.RedisError, OSError) as error:
-                logger.debug("Cancellations are not heard for now: %s", error)
-                self._ended.wait(RECONNECT_SECONDS)
-
-    def _listen_until_it_breaks(self) -> None:
-        with self._client.pubsub(ignore_subscribe_messages=True) as channel:
-            channel.subscribe(keys.CANCELS)
-            self._look_for_missed()  # something may have been cancelled while nobody listened
-            while not self._ended.is_set():
-                if announced := channel.get_message(timeout=LISTEN_SECONDS):
-                    self._cancel({announced["data"].decode(errors="replace")})
+    def _hear(self, _: str, message_id: bytes) -> None:
+        self._cancel({message_id.decode(errors="replace")})
 
     def _look_for_missed(self) -> None:
         message_ids = [task.message_id for task in self._tasks()]

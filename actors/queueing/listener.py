@@ -1,0 +1,57 @@
+"""A thread that hears what is published on a channel, and listens again when its connection broke."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+import redis
+
+logger = logging.getLogger(__name__)
+
+#: Between two tries to listen again after the connection broke.
+RECONNECT_SECONDS = 1.0
+
+#: How often the listener looks up from its socket: a process that ends waits for it.
+LISTEN_SECONDS = 0.5
+
+
+class Listener:
+    """One connection and one thread, until it is stopped or its process ends."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        pattern: str,
+        hear: Callable[[str, bytes], None],
+        catch_up: Callable[[], None],
+    ) -> None:
+        """`hear` gets channel and content of each message; `catch_up` is called whenever listening begins."""
+        self._client, self._pattern, self._hear, self._catch_up = client, pattern, hear, catch_up
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._listen, name=f"listener-{pattern}", daemon=True)
+
+    def start(self) -> None:
+        """Begins to listen."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread, if it was started."""
+        self._stopped.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _listen(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self._listen_until_it_breaks()
+            except (redis.RedisError, OSError) as error:
+                logger.debug("Nothing is heard on %s for now: %s", self._pattern, error)
+                self._stopped.wait(RECONNECT_SECONDS)
+
+    def _listen_until_it_breaks(self) -> None:
+        with self._client.pubsub(ignore_subscribe_messages=True) as channels:
+            channels.psubscribe(self._pattern)
+            self._catch_up()  # something may have been published while nobody listened
+            while not self._stopped.is_set():
+                if message := channels.get_message(timeout=LISTEN_SECONDS):
+                    self._hear(message["channel"].decode(), message["data"])
