@@ -22,23 +22,22 @@ class LaneConsumer(WakingConsumer):
 
     def __init__(self, broker: "ClusterBroker", queue_name: str, prefetch: int, timeout: int) -> None:
         self._worker = device_worker()
-        self._reader = LaneReader(
-            broker.client, queue_name, self._worker.worker_id if self._worker else broker.broker_id
-        )
+        worker_id = self._worker.worker_id if self._worker else broker.broker_id
+        self._reader = LaneReader(broker.client, queue_name, worker_id)
+        self._models_in_threads: dict[str, str] = {}
         super().__init__(broker, queue_name, prefetch, timeout)
 
     @property
     def outstanding_message_count(self) -> int:
-        own: int = super().outstanding_message_count
-        return own + (len(self._worker.tasks) if self._worker else 0)
+        in_threads: int = super().outstanding_message_count
+        return in_threads + (len(self._worker.tasks) if self._worker else 0)
 
     def _fetch(self, room: int) -> list[Message[Any]]:
-        is_busy = self.outstanding_message_count > 0
-        models = _models_of(self._worker) if self._worker else set()
+        is_busy, models = self.outstanding_message_count > 0, self._models()
         look = self._reader.look(is_free=not is_busy, models=models)
         claim = choose_claim(look.heads, Claimant(room, is_busy, models), look.free_others, self.broker.swap_max_wait)
         fetched = self._fetch_from(claim.lane, claim.count) if claim else []
-        return self._hand_over(fetched, self._worker) if fetched and self._worker else fetched
+        return self._hand_over(fetched, self._worker) if self._worker else self._note_models(fetched)
 
     def _hand_over(self, fetched: list[Message[Any]], worker: DeviceWorker) -> list[Message[Any]]:
         """Gives the inference tasks to their own threads and returns the rest."""
@@ -47,16 +46,27 @@ class LaneConsumer(WakingConsumer):
             self._arrival.set()  # there may be more
             if not worker.tasks.take(tasks):
                 self.requeue(tasks)
-        return [message for message in fetched if not worker.tasks.runs(message)]
+        return self._note_models([message for message in fetched if not worker.tasks.runs(message)])
+
+    def _note_models(self, messages: list[Message[Any]]) -> list[Message[Any]]:
+        """Remembers what Dramatiq's threads are about to be given."""
+        in_threads = {key: self._models_in_threads.get(key) for key in tuple(self.queued_message_ids)}
+        new = {message.message_id: message.kwargs.get("model") for message in messages}
+        noted = {**in_threads, **new}.items()
+        self._models_in_threads = {message_id: model for message_id, model in noted if isinstance(model, str)}
+        return messages
+
+    def _models(self) -> set[str]:
+        """What counts as loaded: the names, with and without revision, of what is, and what the tasks in hand need."""
+        in_threads = {model for key, model in self._models_in_threads.items() if key in self.queued_message_ids}
+        if self._worker is None:
+            return in_threads
+        loaded = self._worker.engine.status().models
+        names = {name for model in loaded for name in (model.key.name, str(model.key))}
+        return names | self._worker.tasks.models | in_threads
 
     def _list_of(self, message: Any) -> str:
         return list_of(message)
 
     def _lists(self) -> Iterable[str]:
         return all_lists(self.broker.client, self.queue_name)
-
-
-def _models_of(worker: DeviceWorker) -> set[str]:
-    """The names, with and without revision, that tasks may call the models by that this process holds or will load."""
-    loaded = {name for model in worker.engine.status().models for name in (model.key.name, str(model.key))}
-    return loaded | worker.tasks.models
