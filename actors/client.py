@@ -245,7 +245,14 @@ class AsyncClient(_Messages):
         """Puts a task into the queue; raises what `Client.send` raises."""
         message = self.message(actor, timeout=timeout, **fields)
         message = message.copy(options={"reply_to": self._waiter.reply_to})
+        await self._expect(message)
         return await asyncio.to_thread(self._enqueue, message, idempotency_key)
+
+    async def _expect(self, message: Message[Any]) -> None:
+        try:
+            await self._waiter.expect(self._key(message))
+        except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
+            self._unreachable(error)
 
     async def result(self, message: Message[Any], timeout: float = DEFAULT_TIMEOUT_SECONDS) -> TaskResult:
         """Waits for a task's result; raises what `Client.result` raises."""

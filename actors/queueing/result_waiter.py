@@ -1,7 +1,11 @@
-"""Any number of waits for results on two connections: workers announce a result on the channel of its sender."""
+"""Any number of waits for results on two connections: workers announce a result on the channel of its sender.
+
+An announcement is the result's key, and behind a newline the result itself unless it is large. It may be lost.
+"""
 
 import asyncio
-from collections import defaultdict
+import time
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable
 from typing import Any
 from uuid import uuid4
@@ -9,6 +13,9 @@ from uuid import uuid4
 import redis.asyncio
 
 from settings import keys
+
+#: The most tasks whose announcements are kept for a wait that has not begun; the results of others are looked for.
+MOST_EXPECTED = 2_000
 
 #: How often results are looked for that nobody announced: of plain Dramatiq senders, or while Redis restarted.
 SWEEP_SECONDS = 1.0
@@ -24,8 +31,22 @@ class ResultWaiter:
         self._listener: asyncio.Task[None] | None = None
         self._is_listening = asyncio.Event()
         self._is_closed = False
+        self._expected: OrderedDict[str, bytes | None] = OrderedDict()
+        """What was sent and not waited for yet, with its result once that is announced."""
+        self._swept_at = 0.0
         self._new: list[str] = []
         self._looking = asyncio.Lock()
+
+    async def expect(self, key: str) -> None:
+        """Listens for a result whose task is about to be sent, so that it need not be looked for.
+
+        Raises:
+          redis.RedisError: When Redis does not answer.
+        """
+        await self._ensure_listening()
+        self._expected[key] = None
+        if len(self._expected) > MOST_EXPECTED:
+            self._expected.popitem(last=False)
 
     async def wait(self, key: str, seconds: float) -> bytes | None:
         """The stored result, None when there is none after `seconds`.
@@ -33,11 +54,15 @@ class ResultWaiter:
         Raises:
           redis.RedisError: When Redis does not answer.
         """
+        is_expected = key in self._expected
+        if stored := self._expected.pop(key, None):
+            return stored
         wait = asyncio.get_running_loop().create_future()
         self._waits[key].add(wait)
         try:
             await self._ensure_listening()
-            await self._look_for_new(key)
+            if not is_expected:
+                await self._look_for_new(key)
             return await asyncio.wait_for(wait, max(0.0, seconds))
         except TimeoutError:
             return None
@@ -62,10 +87,12 @@ class ResultWaiter:
     async def _ensure_listening(self) -> None:
         if self._listener is None or self._listener.done():
             self._is_listening.clear()
+            self._expected.clear()
             self._listener = asyncio.create_task(self._listen())
-        started = asyncio.create_task(self._is_listening.wait())
-        await asyncio.wait({started, self._listener}, return_when=asyncio.FIRST_COMPLETED)
-        started.cancel()
+        if not self._is_listening.is_set():
+            started = asyncio.create_task(self._is_listening.wait())
+            await asyncio.wait({started, self._listener}, return_when=asyncio.FIRST_COMPLETED)
+            started.cancel()
 
     async def _listen(self) -> None:
         """Looks for what is announced, and now and then for everything; an error ends all waits."""
@@ -74,18 +101,33 @@ class ResultWaiter:
                 await channel.subscribe(self.reply_to)
                 self._is_listening.set()
                 while not self._is_closed:
-                    await self._look_for(await self._announced(channel) or tuple(self._waits))
+                    await self._look_for(await self._hear(channel))
+                    if time.monotonic() - self._swept_at > SWEEP_SECONDS:
+                        self._swept_at = time.monotonic()
+                        await self._look_for(tuple(self._waits))
         except (redis.RedisError, OSError) as error:
             for wait in [wait for waits in self._waits.values() for wait in waits if not wait.done()]:
                 wait.set_exception(error)
 
-    async def _announced(self, channel: Any) -> list[str]:
-        """The keys of the results that are there, as many as have been announced by now."""
-        announced, patience = [], SWEEP_SECONDS
+    async def _hear(self, channel: Any) -> list[str]:
+        """Ends the waits for what has been announced by now; returns the keys of results that have to be fetched."""
+        to_fetch, patience = [], SWEEP_SECONDS
         while message := await channel.get_message(timeout=patience):
-            announced.append(message["data"].decode())
+            key, _, stored = message["data"].partition(b"\n")
+            if not stored:
+                to_fetch.append(key.decode())
+            else:
+                self._deliver(key.decode(), stored)
             patience = 0.0
-        return announced
+        return to_fetch
+
+    def _deliver(self, key: str, stored: bytes) -> None:
+        """Ends the waits for a result, or keeps it for one that has not begun."""
+        for wait in self._waits.get(key, ()):
+            if not wait.done():
+                wait.set_result(stored)
+        if key in self._expected:
+            self._expected[key] = stored
 
     async def _look_for_new(self, key: str) -> None:
         """Looks once for a result that may be there already; waits that begin together look together."""
@@ -103,5 +145,5 @@ class ResultWaiter:
                 pipe.lindex(key, 0)
             stored = await pipe.execute()
         for key, body in zip(wanted, stored, strict=True):
-            for wait in [wait for wait in self._waits.get(key, ()) if body is not None and not wait.done()]:
-                wait.set_result(body)
+            if body is not None:
+                self._deliver(key, body)

@@ -30,13 +30,18 @@ STORE_PATIENCE_SECONDS = 600.0
 STORE_RETRY_SECONDS = 0.5
 
 
+#: The largest result that its announcement carries.
+TOLD_BYTES = 16_384
+
 #: The first result of a task stays: one that runs twice has one result, and a reader never sees it change.
-#: The channel is its sender's, who looks by itself when the word is lost.
+#: The channel is its sender's, who looks by itself when the word is lost; small results are told with it.
 _STORE_FIRST = """
 if redis.call('EXISTS', KEYS[1]) == 0 then
     redis.call('LPUSH', KEYS[1], ARGV[1])
     redis.call('PEXPIRE', KEYS[1], ARGV[2])
-    if ARGV[3] ~= '' then redis.call('PUBLISH', ARGV[3], KEYS[1]) end
+    if ARGV[3] ~= '' then
+        redis.call('PUBLISH', ARGV[3], KEYS[1] .. (#ARGV[1] <= tonumber(ARGV[4]) and '\\n' .. ARGV[1] or ''))
+    end
 end
 """
 
@@ -135,7 +140,7 @@ class ResultBackend(RedisBackend):  # type: ignore[misc]  # dramatiq's backends 
 
     def _store_first(self, message: Any, wrapped: Any, ttl: int) -> None:
         channel = message.options.get("reply_to")
-        words = (self.encoder.encode(wrapped), ttl, channel if isinstance(channel, str) else "")
+        words = (self.encoder.encode(wrapped), ttl, channel if isinstance(channel, str) else "", TOLD_BYTES)
         store = call(self._store_first_script, [self.build_message_key(message)], words)
         if (gathered := getattr(self._gathered, "stores", None)) is not None:
             gathered.append(store)

@@ -7,6 +7,7 @@ import pytest
 import redis
 import redis.asyncio
 
+from actors.queueing import result_waiter
 from actors.queueing.result_waiter import ResultWaiter
 from settings.config import Settings
 from settings.connections import async_result_client
@@ -38,6 +39,46 @@ async def test_an_announced_result_ends_the_wait(waiter: ResultWaiter, results: 
     await results.publish(waiter.reply_to, "key")
 
     assert await waiting == b"stored"
+
+
+async def test_an_announcement_may_carry_the_result(waiter: ResultWaiter, results: redis.asyncio.Redis) -> None:
+    waiting = asyncio.create_task(waiter.wait("key", seconds=20))
+    await waiter._is_listening.wait()
+    await results.publish(waiter.reply_to, "key\nstored\nin lines")
+
+    assert await waiting == b"stored\nin lines"
+
+
+async def test_an_expected_result_may_be_announced_before_anybody_waits_for_it(
+    waiter: ResultWaiter, results: redis.asyncio.Redis
+) -> None:
+    await waiter.expect("key")
+    await results.publish(waiter.reply_to, "key\nannounced")
+    await results.lpush("later", "stored")
+    await results.publish(waiter.reply_to, "later")
+    assert await waiter.wait("later", seconds=20) == b"stored"
+
+    assert await waiter.wait("key", seconds=0) == b"announced"
+
+
+async def test_an_expected_result_whose_announcement_is_lost_is_found_by_looking(
+    waiter: ResultWaiter, results: redis.asyncio.Redis
+) -> None:
+    await waiter.expect("key")
+    await results.lpush("key", "stored")
+
+    assert await waiter.wait("key", seconds=20) == b"stored"
+
+
+async def test_only_so_many_results_are_expected(
+    waiter: ResultWaiter, results: redis.asyncio.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(result_waiter, "MOST_EXPECTED", 1)
+    await results.lpush("first", "stored")
+    await waiter.expect("first")
+    await waiter.expect("second")
+
+    assert await waiter.wait("first", seconds=0.5) == b"stored"
 
 
 async def test_a_result_that_nobody_announces_is_found_by_looking(
