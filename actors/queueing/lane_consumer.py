@@ -33,6 +33,8 @@ class LaneConsumer(WakingConsumer):
         return in_threads + (len(self._worker.tasks) if self._worker else 0)
 
     def _fetch(self, room: int) -> list[Message[Any]]:
+        if self._worker and self._worker.tasks.is_stopping:
+            return []
         is_busy, models = self.outstanding_message_count > 0, self._models()
         look = self._reader.look(is_free=not is_busy, models=models)
         claim = choose_claim(look.heads, Claimant(room, is_busy, models), look.free_others, self.broker.swap_max_wait)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -50,7 +51,7 @@ class TasksInHand:
         self._results: ResultBackend = result_backend(broker)
         self._changed = threading.Condition()
         self._in_hand: set[InferenceTask] = set()
-        self._is_stopping = False
+        self.is_stopping = False
         self._ended: SimpleQueue[InferenceTask | None] = SimpleQueue()
         self._starters = ThreadPoolExecutor(STARTERS, thread_name_prefix="starter")
         self._finisher = threading.Thread(target=self._finish_until_stopped, name="finisher", daemon=True)
@@ -74,7 +75,7 @@ class TasksInHand:
         """Begins tasks that were claimed; False when this process is stopping and they have to be given back."""
         tasks = [InferenceTask(MessageProxy(message), self._surroundings) for message in messages]
         with self._changed:
-            if self._is_stopping:
+            if self.is_stopping:
                 return False
             self._in_hand.update(tasks)
             self._starters.submit(self._begin_all, tasks)
@@ -83,7 +84,7 @@ class TasksInHand:
     def stop(self, timeout_seconds: float) -> None:
         """Takes no more, and waits for what is in hand, but not for ever."""
         with self._changed:
-            self._is_stopping = True
+            self.is_stopping = True
             self._changed.wait_for(lambda: not self._in_hand, timeout_seconds)
         self._starters.shutdown(wait=False, cancel_futures=True)
         self._ended.put(None)
@@ -106,12 +107,12 @@ class TasksInHand:
         for task, state in zip(tasks, states, strict=True):
             try:
                 self._broker.emit_before("process_message", task.message)
-                task.begin(state, lambda task=task: self._ended.put(task))  # type: ignore[misc]  # a default is bound
+                task.begin(state, partial(self._ended.put, task))
             except BaseException as error:  # noqa: BLE001  # the finisher settles it, whatever it is
                 self._refuse(task, error)
 
     def _refuse(self, task: InferenceTask, error: BaseException) -> None:
-        task.refuse(error, lambda: self._ended.put(task))
+        task.refuse(error, partial(self._ended.put, task))
 
     # What follows runs in the finisher thread.
 

@@ -1,0 +1,220 @@
+"""Inference tasks between their claim and their acknowledgement, with an engine that does what the test says."""
+
+import threading
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import dramatiq
+import pytest
+import redis
+from dramatiq import Message
+
+from actors.broker import create_broker
+from actors.client import Client
+from actors.devices.backend import DeviceName
+from actors.engine.work import Completion, Job, Output
+from actors.errors import InferenceFailed, PermanentError, ResultTimeout, StoreUnreachable
+from actors.queueing.broker import ClusterBroker
+from actors.queueing.cancellations import Cancellations
+from actors.queueing.consumer import WakingConsumer
+from actors.queueing.results import result_backend
+from actors.queueing.streams import StreamPublisher
+from actors.serving.inference_task import Surroundings
+from actors.serving.tasks_in_hand import TasksInHand
+from settings import keys
+from settings.config import Settings
+from tests.engine.jobs import job
+from tests.waiting import wait_until
+
+LANE = "inference.normal.org/name"
+REQUEST = {"model": "org/name", "texts": ["a text"]}
+
+
+class Engine:
+    """Keeps the jobs that it is given until the test ends them."""
+
+    def __init__(self) -> None:
+        self.jobs: list[Job] = []
+        self.refuses_with: Exception | None = None
+
+    def submit(self, *_: Any) -> Job:
+        if self.refuses_with:
+            raise self.refuses_with
+        self.jobs.append(job("org/name"))
+        return self.jobs[-1]
+
+    def finish(self, job: Job) -> object:
+        return [output.value for output in job.future.result().outputs]
+
+
+def complete(job: Job, value: object = "output") -> None:
+    job.future.set_result(Completion((Output(value),), job.model, "float32", 1, 3, 0, 0.0, 0.0, 0.0, 0.0))
+
+
+@pytest.fixture
+def broker(settings: Settings) -> Iterator[ClusterBroker]:
+    broker = create_broker(settings)
+    declared = {"broker": broker, "queue_name": keys.INFERENCE_QUEUE, "throws": (PermanentError,)}
+    dramatiq.actor(lambda **fields: None, actor_name="embed", **declared)
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def client(settings: Settings, broker: ClusterBroker) -> Client:
+    return Client(settings, broker)
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine()
+
+
+@pytest.fixture
+def tasks(settings: Settings, broker: ClusterBroker, engine: Engine) -> Iterator[TasksInHand]:
+    results = result_backend(broker).client
+    streams = StreamPublisher(results, settings.result_ttl)
+    device: Any = SimpleNamespace(name=DeviceName("cpu", 0))
+    surroundings = Surroundings("host-1", device, engine, streams, settings)  # type: ignore[arg-type]  # a fake
+    tasks = TasksInHand(broker, surroundings, Cancellations(results), note_all=lambda messages: None)
+    yield tasks
+    tasks.stop(timeout_seconds=0.1)
+    streams.stop()
+
+
+@pytest.fixture
+def claim(broker: ClusterBroker, tasks: TasksInHand) -> Callable[[], bool]:
+    """Takes everything out of the lane and into hand."""
+    consumer = WakingConsumer(broker, keys.INFERENCE_QUEUE, 10, 100)
+    return lambda: tasks.take(consumer._fetch_from(LANE, 10))
+
+
+def bodies(client: redis.Redis) -> int:
+    return client.hlen(keys.bodies(LANE))
+
+
+def test_a_task_ends_with_its_result_and_its_acknowledgement(
+    client: Client, claim: Callable[[], bool], engine: Engine, tasks: TasksInHand, queue_redis: redis.Redis
+) -> None:
+    message = client.send("embed", **REQUEST)
+    assert claim()
+    wait_until(lambda: engine.jobs, "it was begun")
+    assert tasks.models == {"org/name"}
+    assert bodies(queue_redis) == 1
+
+    complete(engine.jobs[0], "vectors")
+
+    assert client.result(message, timeout=10).output == ["vectors"]
+    wait_until(lambda: not len(tasks), "it is out of hand")
+    assert bodies(queue_redis) == 0
+
+
+def test_a_task_that_ends_early_does_not_wait_for_those_it_was_claimed_with(
+    client: Client, claim: Callable[[], bool], engine: Engine, tasks: TasksInHand
+) -> None:
+    slow, fast = client.send("embed", **REQUEST), client.send("embed", **REQUEST)
+    claim()
+    wait_until(lambda: len(engine.jobs) == 2, "both were begun")
+
+    complete(engine.jobs[1])
+
+    assert client.result(fast, timeout=10).output == ["output"]
+    with pytest.raises(ResultTimeout):
+        client.result(slow, timeout=0.01)
+    assert len(tasks) == 1
+
+
+def test_tasks_that_ended_together_are_settled_in_three_round_trips(
+    client: Client, claim: Callable[[], bool], engine: Engine, tasks: TasksInHand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages = [client.send("embed", **REQUEST) for _ in range(10)]
+    claim()
+    wait_until(lambda: len(engine.jobs) == 10, "all were begun")
+    pipelines: list[int] = []
+    execute = redis.client.Pipeline.execute
+    finisher = next(thread for thread in threading.enumerate() if thread is tasks._finisher)
+
+    def counted(pipe: Any, *arguments: Any, **options: Any) -> Any:
+        if threading.current_thread() is finisher:
+            pipelines.append(len(pipe.command_stack))
+        return execute(pipe, *arguments, **options)
+
+    monkeypatch.setattr(redis.client.Pipeline, "execute", counted)
+    blocked = threading.Event()
+    monkeypatch.setattr(engine, "finish", lambda job: blocked.wait() and "output")  # holds the finisher
+    for each in engine.jobs:
+        complete(each)
+    blocked.set()
+
+    assert [client.result(message, timeout=10).output for message in messages] == ["output"] * 10
+    wait_until(lambda: not len(tasks), "all are out of hand")
+    assert sum(pipelines) == 20
+    assert len(pipelines) <= 4
+
+
+def test_what_the_engine_refuses_is_answered(
+    client: Client, claim: Callable[[], bool], engine: Engine, queue_redis: redis.Redis
+) -> None:
+    engine.refuses_with = InferenceFailed("it cannot be run")
+    message = client.send("embed", **REQUEST)
+
+    claim()
+
+    with pytest.raises(InferenceFailed, match="it cannot be run"):
+        client.result(message, timeout=10)
+    wait_until(lambda: bodies(queue_redis) == 0, "its message is put away")
+    assert queue_redis.zcard(keys.dead(LANE)) == 1
+
+
+def test_what_may_pass_is_tried_again_later(
+    client: Client, claim: Callable[[], bool], engine: Engine, queue_redis: redis.Redis
+) -> None:
+    engine.refuses_with = StoreUnreachable("the share is away")
+    client.send("embed", **REQUEST)
+
+    claim()
+
+    wait_until(lambda: queue_redis.hlen(keys.delayed_bodies(keys.INFERENCE_QUEUE)) == 1, "it is delayed")
+    wait_until(lambda: bodies(queue_redis) == 0, "the first attempt is acknowledged")
+
+
+def test_a_task_that_has_its_result_is_acknowledged_and_not_begun(
+    client: Client, claim: Callable[[], bool], broker: ClusterBroker, engine: Engine, queue_redis: redis.Redis
+) -> None:
+    message = client.send("embed", **REQUEST)
+    result_backend(broker).store_result(message, "of the first delivery", 60_000)
+
+    claim()
+
+    wait_until(lambda: bodies(queue_redis) == 0, "it is acknowledged")
+    assert not engine.jobs
+    assert result_backend(broker).get_result(message) == "of the first delivery"
+
+
+def test_a_process_that_stops_waits_for_what_it_has_in_hand_and_takes_no_more(
+    client: Client, claim: Callable[[], bool], engine: Engine, tasks: TasksInHand
+) -> None:
+    message = client.send("embed", **REQUEST)
+    claim()
+    wait_until(lambda: engine.jobs, "it was begun")
+    stopping = threading.Thread(target=tasks.stop, args=(20.0,))
+    stopping.start()
+    wait_until(lambda: tasks.is_stopping, "it stops")
+
+    client.send("embed", **REQUEST)
+    assert not claim()
+    complete(engine.jobs[0])
+    stopping.join()
+
+    assert client.result(message, timeout=10).output == ["output"]
+    assert len(engine.jobs) == 1
+
+
+def test_only_inference_tasks_are_run_without_a_thread(broker: ClusterBroker) -> None:
+    def message(queue: str, actor: str) -> Message[Any]:
+        return Message(queue_name=queue, actor_name=actor, args=(), kwargs={}, options={})
+
+    assert TasksInHand.runs(message(keys.INFERENCE_QUEUE, "embed"))
+    assert not TasksInHand.runs(message(keys.CONTROL_QUEUE, "embed"))
+    assert not TasksInHand.runs(message(keys.INFERENCE_QUEUE, "somebody's own"))
