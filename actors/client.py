@@ -31,6 +31,7 @@ from actors.errors import (
 from actors.payloads import REQUESTS, TaskResult, check_size, parse_request
 from actors.queueing import deadlines
 from actors.queueing.broker import ClusterBroker
+from actors.queueing.lanes import DEFAULT_PRIORITY, checked_priority
 from actors.queueing.result_waiter import ResultWaiter
 from actors.queueing.results import result_backend
 from actors.queueing.sent_once import SentOnce
@@ -54,19 +55,22 @@ class _Messages:
         self._results = result_backend(self._broker)
         self._sent_once = SentOnce(self._results.client, self._settings.result_ttl)
 
-    def message(self, actor: str, /, *, timeout: float | None = None, **fields: Any) -> Message[Any]:
+    def message(
+        self, actor: str, /, *, timeout: float | None = None, priority: int = DEFAULT_PRIORITY, **fields: Any
+    ) -> Message[Any]:
         """Builds a task's message after checking it as the worker will.
 
         Args:
           actor: What is to be done.
           timeout: Seconds from now within which the result is of use. A task that is late is not begun, or stopped.
+          priority: 1 (first) to 10 (last) among what waits.
           fields: The request.
 
         Raises:
           UnknownActor: When no actor has this name.
           InvalidRequest: When a field is wrong, with its name, value and what is allowed.
         """
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {"priority": checked_priority(priority)}
         if timeout is not None:
             options[deadlines.OPTION] = deadlines.deadline_ms(timeout, time.time())
         if actor not in REQUESTS:
@@ -151,18 +155,26 @@ class Client(_Messages):
     """Sends tasks and waits for them in threads. Safe to share between threads."""
 
     def send(
-        self, actor: str, /, *, timeout: float | None = None, idempotency_key: str | None = None, **fields: Any
+        self,
+        actor: str,
+        /,
+        *,
+        timeout: float | None = None,
+        priority: int = DEFAULT_PRIORITY,
+        idempotency_key: str | None = None,
+        **fields: Any,
     ) -> Message[Any]:
         """Puts a task into the queue; its result is of use within `timeout` seconds, or at any time.
 
-        With an `idempotency_key` that the actor was sent before, it sends nothing and returns the first message.
+        A `priority` of 1 goes first, one of 10 last. With an `idempotency_key` that the actor was sent before, it sends
+        nothing and returns the first message.
 
         Raises:
           InvalidRequest: When a field is wrong.
           UnknownActor: When no actor has this name.
           RedisUnreachable: When Redis does not answer.
         """
-        return self._enqueue(self.message(actor, timeout=timeout, **fields), idempotency_key)
+        return self._enqueue(self.message(actor, timeout=timeout, priority=priority, **fields), idempotency_key)
 
     def result(self, message: Message[Any], timeout: float = DEFAULT_TIMEOUT_SECONDS) -> TaskResult:
         """Waits up to `timeout` seconds for a task's result; it can be asked for again until it expires.
@@ -240,10 +252,17 @@ class AsyncClient(_Messages):
         await self._redis.aclose()
 
     async def send(
-        self, actor: str, /, *, timeout: float | None = None, idempotency_key: str | None = None, **fields: Any
+        self,
+        actor: str,
+        /,
+        *,
+        timeout: float | None = None,
+        priority: int = DEFAULT_PRIORITY,
+        idempotency_key: str | None = None,
+        **fields: Any,
     ) -> Message[Any]:
         """Puts a task into the queue; raises what `Client.send` raises."""
-        message = self.message(actor, timeout=timeout, **fields)
+        message = self.message(actor, timeout=timeout, priority=priority, **fields)
         message = message.copy(options={"reply_to": self._waiter.reply_to})
         await self._expect(message)
         return await asyncio.to_thread(self._enqueue, message, idempotency_key)

@@ -13,6 +13,7 @@ from typing import Any
 import redis
 from dramatiq import Message
 
+from actors.errors import InvalidRequest
 from actors.queueing.claims import LaneHead
 from settings import keys
 
@@ -76,6 +77,19 @@ def priority_name(priority: object) -> str:
     if not isinstance(priority, int) or not HIGHEST <= priority <= LOWEST:
         priority = DEFAULT_PRIORITY
     return PRIORITIES[0 if priority <= 3 else 1 if priority <= 7 else 2]
+
+
+def checked_priority(priority: object) -> int:
+    """A sender's priority.
+
+    Raises:
+      InvalidRequest: When it is not one of 1 to 10.
+    """
+    if not isinstance(priority, int) or isinstance(priority, bool) or not HIGHEST <= priority <= LOWEST:
+        raise InvalidRequest(
+            f"priority={priority!r:.80}: {HIGHEST} (first) to {LOWEST} (last) are allowed, as whole numbers"
+        )
+    return priority
 
 
 def sortable_id() -> str:

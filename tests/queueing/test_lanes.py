@@ -1,8 +1,10 @@
 """Messages in lanes are ordinary Dramatiq messages: everything that Dramatiq promises holds for them."""
 
 import itertools
+import re
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import dramatiq
 import pytest
@@ -10,6 +12,8 @@ import redis
 from dramatiq import Worker
 
 from actors.broker import create_broker
+from actors.client import AsyncClient, Client
+from actors.errors import InvalidRequest
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.lanes import PRIORITIES, age_seconds, lane_of, priority_name, sortable_id
 from settings import keys
@@ -65,6 +69,32 @@ def test_ids_sort_by_the_time_of_their_making() -> None:
 )
 def test_the_gateways_ten_priorities_lie_in_three_lists(priority: object, name: str) -> None:
     assert priority_name(priority) == name
+
+
+@pytest.mark.parametrize(("priority", "lane"), [(1, "high"), (5, "normal"), (10, "low")])
+def test_a_clients_priority_chooses_the_lane(
+    settings: Settings, broker: ClusterBroker, queue_redis: redis.Redis, priority: int, lane: str
+) -> None:
+    Client(settings, broker).send("embed", model="org/a", texts=["a text"], priority=priority)
+
+    assert waiting_in(queue_redis, f"inference.{lane}.org/a") == 1
+
+
+async def test_an_asyncio_clients_priority_chooses_the_lane_too(
+    settings: Settings, broker: ClusterBroker, queue_redis: redis.Redis
+) -> None:
+    async with AsyncClient(settings, broker) as client:
+        await client.send("embed", model="org/a", texts=["a text"], priority=10)
+
+    assert waiting_in(queue_redis, "inference.low.org/a") == 1
+
+
+@pytest.mark.parametrize("priority", [0, 11, -1, 5.0, "1", None, True])
+def test_another_priority_is_refused_before_it_is_sent(
+    settings: Settings, broker: ClusterBroker, priority: Any
+) -> None:
+    with pytest.raises(InvalidRequest, match=re.escape(f"priority={priority!r}: 1 (first) to 10 (last)")):
+        Client(settings, broker).message("embed", model="org/a", texts=["a text"], priority=priority)
 
 
 @pytest.mark.parametrize("model", [None, 5, "", "x" * 300, "a\nb"])
