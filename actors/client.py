@@ -30,6 +30,7 @@ from actors.errors import (
 )
 from actors.payloads import REQUESTS, TaskResult, check_size, parse_request
 from actors.queueing import deadlines
+from actors.queueing.admission import Admission
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.lanes import DEFAULT_PRIORITY, checked_priority
 from actors.queueing.result_waiter import ResultWaiter
@@ -53,6 +54,7 @@ class _Messages:
         self._settings = settings or current_settings()
         self._broker = broker or default_broker
         self._results = result_backend(self._broker)
+        self._admission = Admission(self._broker.client, self._settings.max_queue_depth)
         self._sent_once = SentOnce(self._results.client, self._settings.result_ttl)
 
     def message(
@@ -82,6 +84,10 @@ class _Messages:
 
     def _enqueue(self, message: Message[Any], idempotency_key: str | None = None) -> Message[Any]:
         try:
+            # What was sent before is not refused; what is refused leaves its key free.
+            if idempotency_key is not None and (first := self._sent_once.first(message.actor_name, idempotency_key)):
+                return first
+            self._admission.admit(message, time.time())
             if idempotency_key is not None:
                 return self._sent_once.send(message, idempotency_key, self._broker.enqueue)
             return self._broker.enqueue(message)
@@ -172,6 +178,8 @@ class Client(_Messages):
         Raises:
           InvalidRequest: When a field is wrong.
           UnknownActor: When no actor has this name.
+          QueueFull: When MAX_QUEUE_DEPTH tasks of this model and priority wait already.
+          WouldMissDeadline: When the wait is expected to be longer than `timeout`.
           RedisUnreachable: When Redis does not answer.
         """
         return self._enqueue(self.message(actor, timeout=timeout, priority=priority, **fields), idempotency_key)

@@ -24,6 +24,8 @@ raises the same class at the caller.
   x DeviceUnavailable       at a worker's start
   x CallerError             raised at the caller only
     - RedisUnreachable
+    - QueueFull
+    - WouldMissDeadline
     - ResultTimeout
     - StreamInterrupted
     - TaskFailed
@@ -112,6 +114,18 @@ class CallerError(ClusterError):
 
 class RedisUnreachable(CallerError):
     """Redis does not answer the caller."""
+
+
+class QueueFull(CallerError):
+    """A task was not sent: MAX_QUEUE_DEPTH tasks wait in its lane; `retry_after` is in seconds."""
+
+    def __init__(self, text: str, retry_after: float = 1.0) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+
+
+class WouldMissDeadline(CallerError):
+    """A task was not sent: the wait in its lane is expected to be longer than its `timeout`."""
 
 
 class ResultTimeout(CallerError):

@@ -121,6 +121,10 @@ class Settings(BaseSettings):
     max_payload_bytes: int = Field(default=4_194_304, ge=1024)
     """The largest task message in bytes. The gateway refuses to send a larger one, the worker to run it."""
 
+    max_queue_depth: int = Field(default=10_000, ge=0)
+    """The most tasks that may wait in one lane, of one model and priority. The clients refuse to send further ones;
+    what plain Dramatiq sends is not refused. 0: no limit."""
+
     task_timeout: int = Field(default=300, ge=1)
     """Seconds that one task may run, loading its model included, before it is stopped and fails."""
 

@@ -19,6 +19,10 @@ RESULTS_NAMESPACE = "dramatiq-results"
 #: Sorted set: worker id → last beat in seconds by Redis' clock. Workers that are long gone are trimmed at each beat.
 WORKERS = "cm:workers"
 
+#: Sorted set: id of a worker with a device that takes tasks → last beat in seconds by Redis' clock. Silent ones are
+#: trimmed at each beat.
+DEVICES = "cm:devices"
+
 #: Set of the queue names that workers serve. Grows with the code, not with the load.
 QUEUES = "cm:queues"
 
@@ -53,6 +57,11 @@ BELL_PREFIX = "cm:bell:"
 def worker(worker_id: str) -> str:
     """The record of one worker process; expires when it stops beating."""
     return f"cm:worker:{worker_id}"
+
+
+def service(model: str) -> str:
+    """Hash of the device-seconds that a model's latest tasks took, and of how many these were, with a TTL."""
+    return f"cm:service:{model}"
 
 
 def health_minute(minute: int) -> str:

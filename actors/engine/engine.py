@@ -13,6 +13,7 @@ from actors.devices.out_of_memory import is_out_of_memory
 from actors.engine.batcher import WaitingRows, cut_batch, halves
 from actors.engine.loader import LoadedModel, choose_dtype, load_model
 from actors.engine.model_cache import ModelCache
+from actors.engine.service_times import ServiceTimes
 from actors.engine.task import Task, load_task
 from actors.engine.work import Job, ModelKey, Output, Row
 from actors.errors import ClusterError, DeviceOutOfMemory, InferenceFailed, TaskTimedOut, WorkerStopping
@@ -39,6 +40,7 @@ class Engine:
 
     def __init__(self, device: DeviceName, settings: Settings) -> None:
         self._name, self._settings = device, settings
+        self.service_times = ServiceTimes()
         self._store = SharedFolder(settings.model_manager_path)
         self._tasks: dict[str, Task] = {}
         self._changed = threading.Condition()
@@ -158,11 +160,14 @@ class Engine:
         try:
             with self._cache.use(jobs[0].key, self._expected_bytes(jobs[0]), lambda: self._load(jobs[0])) as model:
                 self._note_load(jobs, time.monotonic() - started)
+                started = time.monotonic()
                 self._prepare(task, model, jobs)
                 rows = [row for job in jobs if not job.future.done() for row in job.rows if row.output is None]
                 if rows:
                     budget = self._settings.batch_tokens or self._device.batch_tokens
-                    self._compute(task, model, cut_batch(rows, budget))
+                    batch = cut_batch(rows, budget)
+                    self._compute(task, model, batch)
+                    self.service_times.note(batch, time.monotonic() - started)
         except ClusterError as error:
             self._fail(jobs, error)
 

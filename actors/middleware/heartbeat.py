@@ -15,6 +15,7 @@ from actors.context import device_worker
 from actors.middleware.device_claim import DeviceClaim
 from actors.versions import installed_versions
 from settings import keys
+from settings.capacity import LIVE_SECONDS, note_service
 from settings.config import Settings
 from settings.connections import HEARTBEAT, queue_client
 from settings.records import (
@@ -32,13 +33,16 @@ logger = logging.getLogger(__name__)
 #: Ids of workers that have been gone for this long leave the index.
 FORGET_AFTER_SECONDS = 86_400
 
-#: Stores a record and when it came by Redis' own clock, so that no host's clock matters.
+#: Stores a record and when it came by Redis' own clock, so that no host's clock matters; says who takes tasks.
 _BEAT = """
 local clock = redis.call('TIME')
 local now = clock[1] + clock[2] / 1000000
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 redis.call('ZADD', KEYS[2], string.format('%.3f', now), ARGV[3])
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('%.3f', now - ARGV[4]))
+if ARGV[5] == '1' then redis.call('ZADD', KEYS[3], string.format('%.3f', now), ARGV[3])
+else redis.call('ZREM', KEYS[3], ARGV[3]) end
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', string.format('%.3f', now - ARGV[6]))
 """
 
 
@@ -83,6 +87,7 @@ class Heartbeat(Middleware):
             with self._redis.pipeline(transaction=True) as pipe:
                 pipe.delete(keys.worker(self._worker_id))
                 pipe.zrem(keys.WORKERS, self._worker_id)
+                pipe.zrem(keys.DEVICES, self._worker_id)
                 pipe.execute()
         except redis.RedisError as error:
             logger.warning("The record of %s stays until it expires: %s", self._worker_id, error)
@@ -121,14 +126,28 @@ class Heartbeat(Middleware):
         try:
             with self._redis.pipeline(transaction=False) as pipe:
                 record = self._record().to_json()
-                arguments = (record, RECORD_TTL_SECONDS, self._worker_id, FORGET_AFTER_SECONDS)
-                pipe.eval(_BEAT, 2, keys.worker(self._worker_id), keys.WORKERS, *arguments)
+                names = (keys.worker(self._worker_id), keys.WORKERS, keys.DEVICES)
+                limits = (int(self._takes_tasks()), LIVE_SECONDS)
+                arguments = (record, RECORD_TTL_SECONDS, self._worker_id, FORGET_AFTER_SECONDS, *limits)
+                pipe.eval(_BEAT, len(names), *names, *arguments)
                 pipe.sadd(keys.QUEUES, *self._queues)
+                self._note_service(pipe)
                 pipe.execute()
         except redis.RedisError as error:
             logger.debug("A beat of %s was lost: %s", self._worker_id, error)
         except Exception:
             logger.exception("The record of %s cannot be made.", self._worker_id)
+
+    def _takes_tasks(self) -> bool:
+        """Whether this process serves the inference queue now: not while it starts or ends, nor without a device."""
+        return self._claim.role == "device" and self._state == "idle"
+
+    @staticmethod
+    def _note_service(pipe: Any) -> None:
+        """What was measured since the last beat; a beat that is lost loses it."""
+        if worker := device_worker():
+            for model, served in worker.engine.service_times.take().items():
+                note_service(pipe, model, served.seconds, served.tasks)
 
     def _record(self) -> WorkerRecord:
         with self._mutex:

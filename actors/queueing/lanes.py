@@ -72,6 +72,14 @@ def list_of(message: Any) -> str:
     return name
 
 
+def lanes_ahead(message: Message[Any]) -> tuple[str, ...]:
+    """The lanes of a message's model whose tasks go before it, its own last; none when it names no model."""
+    if (own := lane_of(message)) is None:
+        return ()
+    queue, priority, model = own.split(".", 2)
+    return tuple(f"{queue}.{name}.{model}" for name in PRIORITIES[: PRIORITIES.index(priority) + 1])
+
+
 def priority_name(priority: object) -> str:
     """1 to 3 are high, 4 to 7 normal, 8 to 10 low; anything else is normal."""
     if not isinstance(priority, int) or not HIGHEST <= priority <= LOWEST:

@@ -20,6 +20,16 @@ class SentOnce:
     def __init__(self, client: redis.Redis, ttl_seconds: int) -> None:
         self._client, self._ttl_seconds = client, ttl_seconds
 
+    def first(self, actor: str, idempotency_key: str) -> Message[Any] | None:
+        """The message that stands for a key, if there is one.
+
+        Raises:
+          InvalidRequest: When the key is not one.
+          redis.RedisError: When Redis does not answer.
+        """
+        stored = cast("bytes | None", self._client.get(keys.idempotency(actor, _checked(idempotency_key))))
+        return None if stored is None else Message.decode(stored)
+
     def send(
         self, message: Message[Any], idempotency_key: str, enqueue: Callable[[Message[Any]], Message[Any]]
     ) -> Message[Any]:
@@ -31,9 +41,8 @@ class SentOnce:
         """
         place = keys.idempotency(message.actor_name, _checked(idempotency_key))
         while not self._client.set(place, message.encode(), nx=True, ex=self._ttl_seconds):
-            # None when it has just expired; redis-py's types do not know that answers are not decoded.
-            if (first := cast("bytes | None", self._client.get(place))) is not None:
-                return Message.decode(first)
+            if first := self.first(message.actor_name, idempotency_key):  # None when it has just expired
+                return first
         try:
             return enqueue(message)
         except redis.RedisError:

@@ -276,3 +276,18 @@ def test_a_row_is_delivered_before_its_batch_ends(
     assert short.future.result().batch_size == 2
     assert not long.future.done()
     assert long.future.result().batch_size == 2
+
+
+def test_what_the_device_has_done_for_a_model_is_told_without_its_load(start_engine: Callable[..., Engine]) -> None:
+    engine, served = start_engine(), []
+
+    completions = [classify(engine, "import os").future.result() for _ in range(3)]
+
+    def all_are_told() -> bool:
+        served.extend(engine.service_times.take().values())
+        return sum(each.tasks for each in served) == 3
+
+    wait_until(all_are_told, "the last batch is summed up")
+    assert completions[0].load_seconds > 0
+    computed = sum(completion.compute_seconds for completion in completions)
+    assert computed <= sum(each.seconds for each in served) < computed + completions[0].load_seconds

@@ -1,0 +1,57 @@
+"""Whether a task may join its lane: a full one refuses, and so does one too long for the task's timeout.
+
+Asked by the clients before they enqueue. What plain Dramatiq sends, and what workers put back, is never refused.
+"""
+
+import redis
+from dramatiq import Message
+
+from actors.errors import CallerError, QueueFull, WouldMissDeadline
+from actors.queueing.deadlines import seconds_left
+from actors.queueing.lanes import lanes_ahead
+from settings.capacity import Capacity, CapacityReader
+
+#: The least that a refused sender is told to wait, also when nothing is known of how fast its lane is drained.
+LEAST_RETRY_SECONDS = 1.0
+
+#: A refused sender is told to come again when about this share of what is ahead has been worked off.
+RETRY_SHARE = 0.1
+
+
+class Admission:
+    """Looks at the lane of a message, in one round trip."""
+
+    def __init__(self, client: redis.Redis, max_depth: int) -> None:
+        self._reader, self._max_depth = CapacityReader(client), max_depth
+
+    def admit(self, message: Message[object], now: float) -> None:
+        """Does nothing for a message that may be enqueued; `now` is the time since the epoch.
+
+        Raises:
+          QueueFull: When its lane has MAX_QUEUE_DEPTH tasks.
+          WouldMissDeadline: When its deadline is expected to pass before its turn comes.
+          redis.RedisError: When Redis does not answer.
+        """
+        if lanes := lanes_ahead(message):
+            capacity = self._reader.read(message.kwargs["model"], lanes)
+            if refusal := judge(lanes[-1], capacity, self._max_depth, seconds_left(message.options, now)):
+                raise refusal
+
+
+def judge(lane: str, capacity: Capacity, max_depth: int, seconds_of_use: float) -> CallerError | None:
+    """Why a task may not join `lane`; the last of the depths is the lane's, those before it are of what goes first."""
+    ahead, depth = sum(capacity.depths), capacity.depths[-1]
+    wait = capacity.wait_seconds(ahead)
+    if max_depth and depth >= max_depth:
+        retry_after = max(LEAST_RETRY_SECONDS, (wait or 0.0) * RETRY_SHARE)
+        return QueueFull(
+            f"{depth:,} tasks wait in {lane}, and MAX_QUEUE_DEPTH is {max_depth:,}; try again in {retry_after:.1f} s",
+            retry_after,
+        )
+    if ahead and wait is not None and wait > seconds_of_use:
+        return WouldMissDeadline(
+            f"a wait of {wait:,.1f} s in {lane} is expected (tasks ahead: {ahead:,}, seconds for each:"
+            f" {capacity.seconds_per_task:,.4f}, workers that share them: {capacity.workers}); its result is of use for"
+            f" {seconds_of_use:,.1f} s only"
+        )
+    return None

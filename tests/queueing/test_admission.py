@@ -1,0 +1,230 @@
+"""What a client refuses to send, and what nobody refuses."""
+
+import math
+import pickle
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+
+from actors.broker import create_broker
+from actors.client import AsyncClient, Client
+from actors.errors import InvalidRequest, QueueFull, WouldMissDeadline
+from actors.inference import embed
+from actors.queueing.admission import LEAST_RETRY_SECONDS, judge
+from actors.queueing.broker import ClusterBroker
+from settings import keys
+from settings.capacity import Capacity, note_service
+from settings.config import InvalidConfiguration, Settings, read_settings
+
+LANE = "inference.normal.org/a"
+TASK: dict[str, Any] = {"model": "org/a", "texts": ["a text"]}
+
+
+@pytest.fixture
+def broker(settings: Settings) -> Iterator[ClusterBroker]:
+    broker = create_broker(settings)
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def client(settings: Settings, broker: ClusterBroker) -> Client:
+    """A client of lanes that take three tasks each."""
+    return Client(settings.model_copy(update={"max_queue_depth": 3}), broker)
+
+
+@pytest.fixture
+def unlimited(settings: Settings, broker: ClusterBroker) -> Client:
+    """A client of lanes that take any number."""
+    return Client(settings.model_copy(update={"max_queue_depth": 0}), broker)
+
+
+def _serve(queue_redis: redis.Redis, seconds_per_task: float, workers: int = 1) -> None:
+    """As if so many workers had served the model in this time."""
+    now = int(queue_redis.time()[0])
+    queue_redis.zadd(keys.DEVICES, {f"worker-{number}": now for number in range(workers)})
+    with queue_redis.pipeline() as pipe:
+        note_service(pipe, "org/a", 10 * seconds_per_task, 10)
+        pipe.execute()
+
+
+def _waiting(queue_redis: redis.Redis, lane: str = LANE) -> int:
+    return queue_redis.llen(keys.ready(lane))
+
+
+def test_there_is_room_below_the_limit() -> None:
+    assert judge(LANE, Capacity(0, None, (2,)), max_depth=3, seconds_of_use=math.inf) is None
+
+
+def test_a_lane_at_its_limit_is_full() -> None:
+    refusal = judge(LANE, Capacity(0, None, (3,)), max_depth=3, seconds_of_use=math.inf)
+
+    assert isinstance(refusal, QueueFull)
+    assert str(refusal) == f"3 tasks wait in {LANE}, and MAX_QUEUE_DEPTH is 3; try again in 1.0 s"
+    assert refusal.retry_after == LEAST_RETRY_SECONDS
+
+
+def test_only_the_lane_itself_can_be_full() -> None:
+    assert judge(LANE, Capacity(0, None, (100, 2)), max_depth=3, seconds_of_use=math.inf) is None
+
+
+def test_retry_after_is_when_a_tenth_of_what_is_ahead_is_done() -> None:
+    refusal = judge(LANE, Capacity(2, 0.5, (500, 500)), max_depth=500, seconds_of_use=math.inf)
+
+    assert isinstance(refusal, QueueFull)
+    assert refusal.retry_after == pytest.approx(25.0)
+
+
+def test_retry_after_is_never_less_than_the_minimum() -> None:
+    refusal = judge(LANE, Capacity(2, 0.001, (10,)), max_depth=10, seconds_of_use=math.inf)
+
+    assert isinstance(refusal, QueueFull)
+    assert refusal.retry_after == LEAST_RETRY_SECONDS
+
+
+def test_a_wait_longer_than_the_timeout_is_told_with_its_basis() -> None:
+    refusal = judge(LANE, Capacity(2, 0.2, (100, 300)), max_depth=0, seconds_of_use=10)
+
+    assert isinstance(refusal, WouldMissDeadline)
+    assert str(refusal) == (
+        f"a wait of 40.0 s in {LANE} is expected (tasks ahead: 400, seconds for each: 0.2000,"
+        " workers that share them: 2); its result is of use for 10.0 s only"
+    )
+
+
+@pytest.mark.parametrize(
+    "known",
+    [Capacity(2, None, (10_000,)), Capacity(0, 9.0, (10_000,)), Capacity(2, 0.2, (99,)), Capacity(2, 9.0, (0,))],
+)
+def test_without_a_basis_and_within_the_timeout_nothing_is_refused(known: Capacity) -> None:
+    assert judge(LANE, known, max_depth=0, seconds_of_use=10) is None
+
+
+def test_a_task_with_nothing_ahead_is_left_to_the_worker_however_late_it_is() -> None:
+    assert judge(LANE, Capacity(2, 0.2, (0,)), max_depth=0, seconds_of_use=-1) is None
+
+
+def test_a_refusal_survives_a_process_boundary() -> None:
+    refusal = pickle.loads(pickle.dumps(QueueFull("full", 2.5)))
+
+    assert (str(refusal), refusal.retry_after) == ("full", 2.5)
+
+
+def test_a_full_lane_refuses_its_own_tasks_only(client: Client, queue_redis: redis.Redis) -> None:
+    for _ in range(3):
+        client.send("embed", **TASK)
+
+    with pytest.raises(QueueFull, match=f"3 tasks wait in {LANE}, and MAX_QUEUE_DEPTH is 3") as refusal:
+        client.send("classify", **TASK)
+    client.send("embed", **TASK, priority=1)
+    client.send("embed", **{**TASK, "model": "org/b"})
+
+    assert refusal.value.retry_after >= LEAST_RETRY_SECONDS
+    assert _waiting(queue_redis) == 3
+
+
+async def test_an_asyncio_client_is_refused_too(client: Client, broker: ClusterBroker, settings: Settings) -> None:
+    async with AsyncClient(client._settings, broker) as gateway:
+        for _ in range(3):
+            await gateway.send("embed", **TASK)
+        with pytest.raises(QueueFull):
+            await gateway.send("embed", **TASK)
+
+
+def test_plain_sends_are_never_refused(client: Client, broker: ClusterBroker, queue_redis: redis.Redis) -> None:
+    for _ in range(3):
+        client.send("embed", **TASK)
+
+    broker.enqueue(embed.message(**TASK))
+
+    assert _waiting(queue_redis) == 4
+
+
+def test_without_a_limit_lanes_are_never_full(unlimited: Client, queue_redis: redis.Redis) -> None:
+    for _ in range(20):
+        unlimited.send("embed", **TASK)
+
+    assert _waiting(queue_redis) == 20
+
+
+def test_a_task_that_would_come_too_late_is_not_sent(unlimited: Client, queue_redis: redis.Redis) -> None:
+    _serve(queue_redis, seconds_per_task=2.0, workers=2)
+    for _ in range(10):
+        unlimited.send("embed", **TASK)
+
+    with pytest.raises(WouldMissDeadline, match=r"10\.0 s .*ahead: 10, .*each: 2\.0000, .*them: 2\)"):
+        unlimited.send("embed", **TASK, timeout=5)
+    unlimited.send("embed", **TASK, timeout=60)
+    unlimited.send("embed", **TASK)
+
+    assert _waiting(queue_redis) == 12
+
+
+def test_what_has_a_lower_priority_is_not_ahead(unlimited: Client, queue_redis: redis.Redis) -> None:
+    _serve(queue_redis, seconds_per_task=1.0)
+    for _ in range(10):
+        unlimited.send("embed", **TASK)
+
+    unlimited.send("embed", **TASK, priority=1, timeout=5)
+    with pytest.raises(WouldMissDeadline, match="ahead: 11"):
+        unlimited.send("embed", **TASK, priority=10, timeout=5)
+
+
+def test_a_cluster_that_has_measured_nothing_refuses_nothing(unlimited: Client, queue_redis: redis.Redis) -> None:
+    for _ in range(10):
+        unlimited.send("embed", **TASK, timeout=0.5)
+
+    assert _waiting(queue_redis) == 10
+
+
+def test_a_resend_is_not_refused_when_the_first_message_is_there(client: Client) -> None:
+    first = client.send("embed", **TASK, idempotency_key="order 66")
+    for _ in range(2):
+        client.send("embed", **TASK)
+
+    assert client.send("embed", **TASK, idempotency_key="order 66").message_id == first.message_id
+
+
+def test_a_refused_send_leaves_its_key_free(client: Client, queue_redis: redis.Redis) -> None:
+    for _ in range(3):
+        client.send("embed", **TASK)
+    with pytest.raises(QueueFull):
+        client.send("embed", **TASK, idempotency_key="order 66")
+
+    queue_redis.delete(keys.ready(LANE))
+    client.send("embed", **TASK, idempotency_key="order 66")
+
+    assert _waiting(queue_redis) == 1
+
+
+def test_a_refusal_costs_no_place_in_redis(client: Client, queue_redis: redis.Redis) -> None:
+    for _ in range(3):
+        client.send("embed", **TASK)
+    before = queue_redis.dbsize()
+
+    with pytest.raises(QueueFull):
+        client.send("embed", **TASK)
+
+    assert queue_redis.dbsize() == before
+
+
+@pytest.mark.parametrize("depth", ["-1", "many", "1.5"])
+def test_a_limit_that_is_none_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch, depth: str) -> None:
+    monkeypatch.setenv("MAX_QUEUE_DEPTH", depth)
+
+    with pytest.raises(InvalidConfiguration, match=f"MAX_QUEUE_DEPTH={depth} is not valid"):
+        read_settings(env_file=None)
+
+
+def test_an_empty_limit_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_QUEUE_DEPTH", "")
+
+    assert read_settings(env_file=None).max_queue_depth == 10_000
+
+
+@pytest.mark.parametrize("timeout", [0, -1, "5"])
+def test_a_wrong_timeout_is_told_before_anything_is_read(client: Client, timeout: Any) -> None:
+    with pytest.raises(InvalidRequest, match="timeout="):
+        client.send("embed", **TASK, timeout=timeout)
