@@ -4,7 +4,16 @@ import re
 from typing import Annotated, Any, Literal, Self
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationError,
+    model_validator,
+)
 
 from actors.errors import InvalidRequest, RequestTooLarge
 
@@ -37,16 +46,21 @@ def _text(value: str) -> str:
     return value
 
 
-def _texts(value: tuple[str, ...]) -> tuple[str, ...]:
-    if not 1 <= len(value) <= MAX_TEXTS:
-        raise ValueError(f"{len(value):,} texts were given; 1 to {MAX_TEXTS:,} are accepted")
-    return value
+def _counted(least: int, most: int, noun: str) -> BeforeValidator:
+    """Counts a list before its elements are looked at: there may be millions, each with an error of its own."""
+
+    def check(value: object) -> object:
+        if isinstance(value, list | tuple) and not least <= len(value) <= most:
+            raise ValueError(f"{len(value):,} {noun} were given; {least} to {most:,} are accepted")
+        return value
+
+    return BeforeValidator(check)
 
 
 ModelId = Annotated[str, AfterValidator(_model_id)]
 Text = Annotated[str, AfterValidator(_text)]
 #: JSON has lists only, so the tuple is not strict; its texts are.
-Texts = Annotated[tuple[Annotated[Text, Strict()], ...], Strict(False), AfterValidator(_texts)]
+Texts = Annotated[tuple[Annotated[Text, Strict()], ...], Strict(False), _counted(1, MAX_TEXTS, "texts")]
 
 
 class Request(BaseModel):
@@ -92,7 +106,7 @@ class GenerateRequest(Request):
 
     prompt: Text | None = None
     """The text to go on from, exactly as it is."""
-    messages: Annotated[tuple[ChatMessage, ...], Strict(False), Field(min_length=1, max_length=MAX_TEXTS)] | None = None
+    messages: Annotated[tuple[ChatMessage, ...], Strict(False), _counted(1, MAX_TEXTS, "messages")] | None = None
     """A conversation, rendered with the model's own chat template. Give this or `prompt`."""
     max_new_tokens: int = Field(default=128, ge=1, le=131_072)
     """The most tokens to generate; prompt and new tokens together must fit the model's context."""
@@ -104,9 +118,11 @@ class GenerateRequest(Request):
     """Sample among this many most probable tokens; 0 is all of them."""
     repetition_penalty: float = Field(default=1.1, ge=0.1, le=2)
     """Above 1, tokens that were there already become less probable."""
-    stop: Annotated[tuple[Annotated[str, Strict(), Field(min_length=1, max_length=200)], ...], Strict(False)] = Field(
-        default=(), max_length=8
-    )
+    stop: Annotated[
+        tuple[Annotated[str, Strict(), Field(min_length=1, max_length=200)], ...],
+        Strict(False),
+        _counted(0, 8, "strings"),
+    ] = ()
     """Up to 8 strings; the text ends before the first one that is generated."""
     seed: int | None = Field(default=None, ge=0, lt=2**63)
     """Makes a sampled text repeatable on one kind of host. A request with a seed runs in a batch of its own."""
@@ -189,7 +205,11 @@ def _field(name: str) -> str:
 
 
 def _shown(value: object) -> str:
-    text = ascii(value)
+    # A list may have millions of elements, of which none beyond these can be shown.
+    try:
+        text = ascii(value[: SHOWN_CHARACTERS + 1] if isinstance(value, str | bytes | list | tuple) else value)
+    except RecursionError:
+        return "(nested too deeply to be shown)"
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
 
 

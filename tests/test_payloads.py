@@ -1,13 +1,21 @@
 """What a caller may ask for, and the one clear error for everything else."""
 
 import json
+import time
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from actors.errors import InvalidRequest, RequestTooLarge
-from actors.payloads import MAX_TEXT_CHARACTERS, MAX_TEXTS, GenerateRequest, Request, check_size, parse_request
+from actors.payloads import (
+    MAX_TEXT_CHARACTERS,
+    MAX_TEXTS,
+    GenerateRequest,
+    Request,
+    check_size,
+    parse_request,
+)
 
 MODEL = "org/name"
 MEGABYTE = 1_000_000
@@ -114,7 +122,7 @@ def test_as_many_and_as_long_texts_as_are_documented_are_accepted() -> None:
         ("stop", [""], "stop[0]='': String should have at least 1 character"),
         ("stop", ["x" * 201], "String should have at most 200 characters"),
         ("stop", [1], "stop[0]=1: Input should be a valid string"),
-        ("stop", ["a"] * 9, "The list should have at most 8 items"),
+        ("stop", ["a"] * 9, "9 strings were given; 0 to 8 are accepted"),
         ("prompt", "", "prompt='': the text is empty"),
         ("temprature", 1, "temprature=1: there is no such field"),
     ],
@@ -126,7 +134,7 @@ def test_a_wrong_option_is_told_with_its_value_and_what_is_allowed(field: str, v
 @pytest.mark.parametrize(
     ("messages", "complaint"),
     [
-        ([], "messages=[]: The list should have at least 1 item"),
+        ([], "messages=[]: 0 messages were given; 1 to 2,048 are accepted"),
         ("hello", "messages='hello': a list is needed"),
         ({"role": "user", "content": "a"}, "a list is needed"),
         (
@@ -211,3 +219,21 @@ def _endless() -> list[Any]:
 def test_what_is_not_json_is_refused_before_it_is_sent(value: object) -> None:
     with pytest.raises(InvalidRequest, match="cannot be written as JSON"):
         check_size({"inputs": value}, max_bytes=MEGABYTE)
+
+
+def test_a_value_that_is_nested_a_thousand_times_is_refused() -> None:
+    nested = json.loads("[" * 900 + "]" * 900)
+    for _ in range(200):
+        nested = [nested]
+
+    assert "texts[0]=(nested too deeply to be shown): " in _refusal("embed", texts=[nested])
+
+
+@pytest.mark.parametrize("field", ["texts", "messages", "stop"])
+def test_a_list_of_a_million_wrong_elements_is_refused_by_its_length(field: str) -> None:
+    started = time.monotonic()
+
+    complaint = _refusal("embed" if field == "texts" else "generate", **{field: [0] * 1_000_000})
+
+    assert "1,000,000" in complaint
+    assert time.monotonic() - started < 0.5
