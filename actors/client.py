@@ -10,7 +10,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, NoReturn, Self
 
 import orjson
@@ -33,6 +33,7 @@ from actors.queueing import deadlines
 from actors.queueing.admission import Admission
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.lanes import DEFAULT_PRIORITY, checked_priority
+from actors.queueing.outbox import Outbox
 from actors.queueing.result_waiter import ResultWaiter
 from actors.queueing.results import result_backend
 from actors.queueing.sent_once import SentOnce
@@ -83,14 +84,31 @@ class _Messages:
         return message
 
     def _enqueue(self, message: Message[Any], idempotency_key: str | None = None) -> Message[Any]:
+        if idempotency_key is None:
+            (outcome,) = self._enqueue_all([message])
+        else:
+            outcome = self._enqueue_once(message, idempotency_key)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def _enqueue_all(self, messages: Sequence[Message[Any]]) -> list[Message[Any] | Exception]:
+        """The messages as they were enqueued, and why others were refused."""
         try:
-            # What was sent before is not refused; what is refused leaves its key free.
-            if idempotency_key is not None and (first := self._sent_once.first(message.actor_name, idempotency_key)):
+            refusals = self._admission.refusals(messages, time.time())
+            admitted = [message for message, refusal in zip(messages, refusals, strict=True) if refusal is None]
+            enqueued = iter(self._broker.enqueue_all(admitted) if admitted else ())
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            self._unreachable(error)
+        return [refusal or next(enqueued) for refusal in refusals]
+
+    def _enqueue_once(self, message: Message[Any], idempotency_key: str) -> Message[Any] | Exception:
+        """What was sent before is not refused; what is refused leaves its key free."""
+        try:
+            if first := self._sent_once.first(message.actor_name, idempotency_key):
                 return first
-            self._admission.admit(message, time.time())
-            if idempotency_key is not None:
-                return self._sent_once.send(message, idempotency_key, self._broker.enqueue)
-            return self._broker.enqueue(message)
+            (refusal,) = self._admission.refusals([message], time.time())
+            return refusal or self._sent_once.send(message, idempotency_key, self._broker.enqueue)
         except (redis.ConnectionError, redis.TimeoutError) as error:
             self._unreachable(error)
 
@@ -251,6 +269,7 @@ class AsyncClient(_Messages):
         super().__init__(settings, broker)
         self._redis = async_result_client(self._settings)
         self._waiter = ResultWaiter(self._redis)
+        self._outbox = Outbox(self._enqueue_all)
 
     async def __aenter__(self) -> Self:
         return self
@@ -273,6 +292,8 @@ class AsyncClient(_Messages):
         message = self.message(actor, timeout=timeout, priority=priority, **fields)
         message = message.copy(options={"reply_to": self._waiter.reply_to})
         await self._expect(message)
+        if idempotency_key is None:
+            return await self._outbox.send(message)
         return await asyncio.to_thread(self._enqueue, message, idempotency_key)
 
     async def _expect(self, message: Message[Any]) -> None:

@@ -6,8 +6,8 @@ makes it the mean that a queue is drained with when several workers of different
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import Any, Self, cast
 
 import redis
 
@@ -53,6 +53,10 @@ class Capacity:
     """None when too few tasks of the model have been measured of late."""
     depths: tuple[int, ...] = ()
     """How many tasks wait in each of the lists that were asked for."""
+
+    def with_one_more(self) -> Self:
+        """What it is when a task has joined the last of the lists."""
+        return replace(self, depths=(*self.depths[:-1], self.depths[-1] + 1))
 
     def wait_seconds(self, tasks_ahead: int) -> float | None:
         """How long so many tasks keep all workers busy; None when there is no basis to tell."""

@@ -3,6 +3,9 @@
 Asked by the clients before they enqueue. What plain Dramatiq sends, and what workers put back, is never refused.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import redis
 from dramatiq import Message
 
@@ -19,23 +22,32 @@ RETRY_SHARE = 0.1
 
 
 class Admission:
-    """Looks at the lane of a message, in one round trip."""
+    """Looks at the lanes that messages are to join."""
 
     def __init__(self, client: redis.Redis, max_depth: int) -> None:
         self._reader, self._max_depth = CapacityReader(client), max_depth
 
-    def admit(self, message: Message[object], now: float) -> None:
-        """Does nothing for a message that may be enqueued; `now` is the time since the epoch.
+    def refusals(self, messages: Sequence[Message[Any]], now: float) -> list[CallerError | None]:
+        """Why each message may not be enqueued, None for one that may; `now` is the time since the epoch.
+
+        One round trip for each model and priority among them. A refusal is `QueueFull` when the lane has
+        MAX_QUEUE_DEPTH tasks, those before it in `messages` among them, or `WouldMissDeadline` when the message's
+        deadline is expected to pass before its turn comes.
 
         Raises:
-          QueueFull: When its lane has MAX_QUEUE_DEPTH tasks.
-          WouldMissDeadline: When its deadline is expected to pass before its turn comes.
           redis.RedisError: When Redis does not answer.
         """
-        if lanes := lanes_ahead(message):
+        seen: dict[tuple[str, ...], Capacity] = {}
+        return [self._refusal(message, now, seen) for message in messages]
+
+    def _refusal(self, message: Message[Any], now: float, seen: dict[tuple[str, ...], Capacity]) -> CallerError | None:
+        if not (lanes := tuple(lanes_ahead(message))):
+            return None
+        if (capacity := seen.get(lanes)) is None:
             capacity = self._reader.read(message.kwargs["model"], lanes)
-            if refusal := judge(lanes[-1], capacity, self._max_depth, seconds_left(message.options, now)):
-                raise refusal
+        refusal = judge(lanes[-1], capacity, self._max_depth, seconds_left(message.options, now))
+        seen[lanes] = capacity if refusal else capacity.with_one_more()
+        return refusal
 
 
 def judge(lane: str, capacity: Capacity, max_depth: int, seconds_of_use: float) -> CallerError | None:
