@@ -1,0 +1,4 @@
+"""The task queues that `benchmarks.queue` compares: one app each, and the program that measures them all alike.
+
+An app runs in its system's own virtual environment, in the worker and in the client, and imports nothing of ours.
+"""
