@@ -220,12 +220,11 @@ def _number(value: float | None) -> str:
 
 
 def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
-    if len(line) == 3:  # a failure's reason is not cut
-        return f"{line[0]:<{widths[0]}}  {line[1]:>{widths[1]}}  {line[2]}"
-    return "  ".join(
-        f"{cell:<{width}}" if not at else f"{cell:>{width}}"
-        for at, (cell, width) in enumerate(zip(line, widths, strict=True))
-    )
+    name, *others = line
+    if len(others) == 2:  # a failure's reason is not cut
+        return "  ".join([name.ljust(widths[0]), others[0].rjust(widths[1]), others[1]])
+    cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+    return "  ".join([name.ljust(widths[0]), *cells])
 
 
 if __name__ == "__main__":
