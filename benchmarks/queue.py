@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 
 import redis
 
+from benchmarks.comparison import Row, table
 from benchmarks.environments import NotInstalled, python_with
 from benchmarks.machine import describe_machine
 from benchmarks.own_redis import commands_per_second, own_redis
@@ -32,20 +32,6 @@ IDLE_SECONDS = 5.0
 
 #: A system that has not been measured after this long has failed.
 LIMIT_SECONDS = 600.0
-
-#: Figure, head of its column, and head of the column that says how many times as good ours is; "" for none.
-_COLUMNS = (
-    ("idle_p50_ms", "idle p50 ms", "x"),
-    ("idle_p99_ms", "p99 ms", "x"),
-    ("enqueue_per_second", "enqueue/s", ""),
-    ("drain_per_second", "drain/s", "x"),
-    ("closed_per_second", "closed-32/s", "x"),
-    ("closed_p50_ms", "p50 ms", ""),
-    ("closed_p99_ms", "p99 ms", ""),
-    ("idle_commands_per_second", "idle cmds/s", ""),
-)
-
-Row = dict[str, Any]
 
 
 class Failed(Exception):
@@ -73,7 +59,7 @@ def main() -> None:
         "left_out": [system.name for system in SYSTEMS if system not in chosen],
         "rows": rows,
     }
-    print(json.dumps(report, indent=2) if arguments.json else table(report))
+    print(json.dumps(report, indent=2) if arguments.json else _text(report))
 
 
 def choose(names: Sequence[str] | None, is_quick: bool) -> list[System]:
@@ -95,29 +81,30 @@ def _row(system: System, processes: int, is_quick: bool, url: str, folder: Path)
 
 
 def _measure(system: System, processes: int, is_quick: bool, url: str, folder: Path) -> Row:
-    python = python_with(system.requirements)
-    log, environment = folder / "workers.log", _environment(system, url, folder)
-    commands = [[python, *map(url.join, _split(command))] for command in system.workers(processes)]
-    with redis.Redis.from_url(url) as client, _running(commands, environment, log) as group:
-        plan = {
-            "processes": processes,
-            "idle_tasks": 20 if is_quick else 100,
-            "drain_tasks": system.drain_tasks // (5 if is_quick else 1),
-            "closed_seconds": 1.5 if is_quick else 6.0,
-            "worker_group": group,
-        }
-        row = _drive([python, "-m", "benchmarks.peers.driver", system.app, json.dumps(plan)], environment, log)
-        if system.counts_idle_commands:
-            commands_run = commands_per_second(client, IDLE_SECONDS)
-            row["idle_commands_per_second"] = round(sum(commands_run.values()) / processes, 1)
-            row["idle_commands"] = {name: round(rate / processes, 1) for name, rate in commands_run.items()}
-        _end(group)
-        client.flushall()
+    python, log = python_with(system.requirements), folder / "workers.log"
+    commands = [[python, *arguments] for arguments in system.workers(processes)]
+    environment = _environment(system, url, folder)
+    with redis.Redis.from_url(url) as client:
+        client.flushall()  # what the system before left
+        with _running(commands, environment, log) as group:
+            plan = json.dumps(_plan(system, processes, is_quick, group))
+            row = _drive([python, "-m", "benchmarks.peers.driver", system.app, plan], environment, log)
+            if system.counts_idle_commands:
+                rates = commands_per_second(client, IDLE_SECONDS)
+                row["idle_commands"] = {name: round(rate / processes, 1) for name, rate in rates.items()}
+                row["idle_commands_per_second"] = round(sum(rates.values()) / processes, 1)
     return row
 
 
-def _split(command: Sequence[str]) -> Iterator[list[str]]:
-    return (part.split("{redis}") for part in command)
+def _plan(system: System, processes: int, is_quick: bool, group: int) -> dict[str, float]:
+    """The arguments of `benchmarks.peers.driver.Plan`."""
+    return {
+        "processes": processes,
+        "idle_tasks": 20 if is_quick else 100,
+        "drain_tasks": system.drain_tasks // (5 if is_quick else 1),
+        "closed_seconds": 1.5 if is_quick else 6.0,
+        "worker_group": group,
+    }
 
 
 def _environment(system: System, url: str, folder: Path) -> dict[str, str]:
@@ -126,6 +113,7 @@ def _environment(system: System, url: str, folder: Path) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "1",
         "REDIS_URL": url,
+        "RQ_REDIS_URL": url,
         "STATE_DIR": str(folder / "state"),
         "MODEL_MANAGER_PATH": str(folder),
         "BENCHMARK_CLIENT": system.variant,
@@ -145,18 +133,10 @@ def _running(commands: Sequence[Sequence[str]], environment: Mapping[str, str], 
     try:
         yield programs[0].pid
     finally:
-        _end(programs[0].pid)
+        # They are given no time: nothing is lost that was to be measured.
+        os.killpg(programs[0].pid, signal.SIGKILL)
         for program in programs:
             program.wait()
-
-
-def _end(group: int) -> None:
-    """No worker is given time: nothing that is measured is left, and the database is emptied."""
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    time.sleep(0.2)
 
 
 def _drive(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Row:
@@ -172,59 +152,13 @@ def _drive(command: Sequence[str], environment: Mapping[str, str], log: Path) ->
     return row
 
 
-def times_as_good(figure: str, row: Row, baseline: Row) -> float | None:
-    """How many times as good the baseline's figure is as this row's: more is better for us in every column."""
-    if not (value := row.get(figure)) or not (ours := baseline.get(figure)):
-        return None
-    return value / ours if figure.endswith("_ms") else ours / value
-
-
-def table(report: dict[str, Any]) -> str:
-    """The report as text; a column x says how many times as good ours is as this row."""
-    cells = [["system", "procs", *_heads()]]
-    cells += [_cells(row, _baseline(row, report["rows"])) for row in report["rows"]]
-    widths = [max(len(line[column]) for line in cells if column < len(line)) for column in range(len(cells[0]))]
-    widths[0] = max(widths[0], max(len(row["system"]) for row in report["rows"]))
-    lines = [str(report["machine"]), *(_aligned(line, widths) for line in cells)]
-    lines += [f"  {name}: {settings}" for name, settings in report["settings"].items()]
+def _text(report: Mapping[str, Any]) -> str:
+    """The report for a reader; a column x says how many times as good ours is as that row."""
+    lines = [str(report["machine"]), table(report["rows"], BASELINE), f"x: how many times as good {BASELINE} is"]
+    lines += [f"{name}: {settings}" for name, settings in report["settings"].items()]
     if left_out := report["left_out"]:
-        lines.append(f"  not measured: {', '.join(left_out)}")
+        lines.append(f"not measured: {', '.join(left_out)}")
     return "\n".join(lines)
-
-
-def _heads() -> list[str]:
-    return [head for _, *heads in _COLUMNS for head in heads if head]
-
-
-def _baseline(row: Row, rows: Sequence[Row]) -> Row:
-    own = (other for other in rows if other["system"] == BASELINE and other["processes"] == row["processes"])
-    return next(own, {})
-
-
-def _cells(row: Row, baseline: Row) -> list[str]:
-    cells = [row["system"], str(row["processes"])]
-    if failed := row.get("failed"):
-        return [*cells, f"failed: {failed}"]
-    for figure, _, ratio_head in _COLUMNS:
-        cells.append(_number(row.get(figure)))
-        if ratio_head:
-            ratio = times_as_good(figure, row, baseline)
-            cells.append("-" if ratio is None else f"{ratio:.2f}")
-    return cells
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
-
-
-def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
-    name, *others = line
-    if len(others) == 2:  # a failure's reason is not cut
-        return "  ".join([name.ljust(widths[0]), others[0].rjust(widths[1]), others[1]])
-    cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-    return "  ".join([name.ljust(widths[0]), *cells])
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def _celery_threads(processes: int) -> Commands:
 
 
 def _rq(worker_class: str) -> Callable[[int], Commands]:
-    command = ["-m", "rq.cli", "worker", "noop", "--quiet", "--worker-class", worker_class, "--url", "{redis}"]
+    command = ["-m", "rq.cli", "worker", "noop", "--quiet", "--worker-class", worker_class]
     return lambda processes: [command] * processes
 
 
@@ -85,7 +85,7 @@ SYSTEMS = (
         counts_idle_commands=True,
     ),
     System(
-        *("ours, Client", "ours_app", "the same workers, and Client in one thread"),
+        *("ours-client", "ours_app", "the same workers, and Client in one thread"),
         workers=_dramatiq("ours_app"),
         variant="threads",
         environment=_OURS,
@@ -98,13 +98,13 @@ SYSTEMS = (
         counts_idle_commands=True,
     ),
     System(
-        *("celery prefork", "celery_app", "worker_prefetch_multiplier 64"),
+        *("celery-prefork", "celery_app", "worker_prefetch_multiplier 64"),
         workers=_celery_prefork,
         requirements=_CELERY,
         is_quick=True,
     ),
     System(
-        *("celery threads", "celery_app", "worker_prefetch_multiplier 64, --pool threads --concurrency 8"),
+        *("celery-threads", "celery_app", "worker_prefetch_multiplier 64, --pool threads --concurrency 8"),
         workers=_celery_threads,
         requirements=_CELERY,
     ),
@@ -116,7 +116,7 @@ SYSTEMS = (
         drain_tasks=500,
     ),
     System(
-        *("rq simple", "rq_app", "SimpleWorker"),
+        *("rq-simple", "rq_app", "SimpleWorker"),
         workers=_rq("rq.worker.SimpleWorker"),
         requirements=_RQ,
     ),
@@ -126,7 +126,7 @@ SYSTEMS = (
         requirements=_TASKIQ,
     ),
     System(
-        *("taskiq tuned", "taskiq_app", "ListQueueBroker (no acknowledgements), uvloop, check_interval 0.01"),
+        *("taskiq-tuned", "taskiq_app", "ListQueueBroker (no acknowledgements), uvloop, check_interval 0.01"),
         workers=_taskiq,
         requirements=_TASKIQ,
         variant="tuned",
@@ -138,7 +138,7 @@ SYSTEMS = (
         drain_tasks=1_000,
     ),
     System(
-        *("arq tuned", "arq_app", "poll_delay 0.01 in worker and result, max_jobs 10"),
+        *("arq-tuned", "arq_app", "poll_delay 0.01 in worker and result, max_jobs 10"),
         workers=_arq,
         requirements=_ARQ,
         variant="tuned",
