@@ -73,11 +73,12 @@ def _settings(system: System) -> str:
 
 def _row(system: System, processes: int, is_quick: bool, url: str, folder: Path) -> Row:
     row: Row = {"system": system.name, "processes": processes}
-    print(f"{system.name}, {processes} …", file=sys.stderr, flush=True)
     try:
-        return row | _measure(system, processes, is_quick, url, folder)
+        row |= _measure(system, processes, is_quick, url, folder)
     except (NotInstalled, Failed) as error:
-        return row | {"failed": str(error)}
+        row["failed"] = str(error)
+    print(json.dumps(row), file=sys.stderr, flush=True)  # the whole takes a while
+    return row
 
 
 def _measure(system: System, processes: int, is_quick: bool, url: str, folder: Path) -> Row:
@@ -115,7 +116,6 @@ def _environment(system: System, url: str, folder: Path) -> dict[str, str]:
         "REDIS_URL": url,
         "RQ_REDIS_URL": url,
         "STATE_DIR": str(folder / "state"),
-        "MODEL_MANAGER_PATH": str(folder),
         "BENCHMARK_CLIENT": system.variant,
         **system.environment,
     }

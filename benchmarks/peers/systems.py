@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from settings.config import Settings
+from actors.demo.models import SHIPPED_MODELS
 
 #: Arguments of Python, a list for each program that is started.
 Commands = list[list[str]]
@@ -70,23 +70,23 @@ _RQ = ("rq==3.0.0", "hiredis==3.5.0")
 _TASKIQ = ("taskiq[orjson,uv]==0.13.0", "taskiq-redis==1.2.4", "hiredis==3.5.0")
 _ARQ = ("arq==0.28.0",)
 
-#: Workers on the CPU that leave their own computing libraries alone.
-_OURS = {"GPU_DEVICES": "cpu:0,cpu:1", "CPU_THREADS": "1"}
+#: Workers on the CPU, and a store with the model that tasks name.
+_OURS = {"GPU_DEVICES": "cpu:0,cpu:1", "CPU_THREADS": "1", "MODEL_MANAGER_PATH": str(SHIPPED_MODELS)}
 
 #: The system that the others are compared with.
 BASELINE = "ours"
 
 SYSTEMS = (
     System(
-        *("ours", "ours_app", f"AsyncClient; {Settings.model_fields['worker_concurrency'].default} threads"),
-        workers=_dramatiq("ours_app"),
+        *("ours", "ours_app", "defaults; an embed that computes nothing, with every check; AsyncClient"),
+        workers=_dramatiq("ours_worker"),
         environment=_OURS,
         is_quick=True,
         counts_idle_commands=True,
     ),
     System(
-        *("ours-client", "ours_app", "the same workers, and Client in one thread"),
-        workers=_dramatiq("ours_app"),
+        *("ours-client", "ours_app", "the same with Client in one thread"),
+        workers=_dramatiq("ours_worker"),
         variant="threads",
         environment=_OURS,
     ),
