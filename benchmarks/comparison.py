@@ -12,6 +12,8 @@ COLUMNS = (
     ("closed_per_second", "closed-32/s", True),
     ("closed_p50_ms", "p50 ms", False),
     ("closed_p99_ms", "p99 ms", False),
+    ("worker_cpu_us", "worker CPU us", True),
+    ("client_cpu_us", "client CPU us", False),
     ("idle_commands_per_second", "idle commands/s", False),
 )
 
@@ -25,7 +27,7 @@ def times_as_good(figure: str, row: Row, baseline: Row) -> float | None:
     """How many times as good the baseline's figure is as this row's: more than 1 is in the baseline's favour."""
     if not (value := row.get(figure)) or not (own := baseline.get(figure)):
         return None
-    ratio: float = value / own if figure.endswith("_ms") else own / value
+    ratio: float = value / own if figure.endswith(("_ms", "_us")) else own / value
     return ratio
 
 

@@ -13,7 +13,9 @@ import signal
 import sys
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks.peers.peer import Peer
 
@@ -49,8 +51,11 @@ async def measure(peer: Peer, plan: Plan) -> dict[str, float]:
     await _closed_loop(peer, min(1.0, plan.closed_seconds))  # warm
     idle = await _idle_latencies(peer, plan.idle_tasks)
     enqueue_per_second, drain_per_second = await _drain(peer, plan)
+    workers_before, client_before = _cpu_seconds(plan.worker_group), time.process_time()
     closed, closed_per_second = await _closed_loop(peer, plan.closed_seconds)
     return {
+        "worker_cpu_us": round((_cpu_seconds(plan.worker_group) - workers_before) / len(closed) * 1e6, 1),
+        "client_cpu_us": round((time.process_time() - client_before) / len(closed) * 1e6, 1),
         "idle_p50_ms": _percentile_ms(idle, 50),
         "idle_p99_ms": _percentile_ms(idle, 99),
         "enqueue_per_second": round(enqueue_per_second, 1),
@@ -132,6 +137,17 @@ async def _oldest_first(peer: Peer, end: float) -> list[float]:
         if time.perf_counter() < end:
             outstanding.append((time.perf_counter(), await peer.send()))
     return latencies
+
+
+def _cpu_seconds(group: int) -> float:
+    """Processor time of a process group and its ended children, by Linux' /proc; 0 elsewhere."""
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has just ended
+            fields = stat.read_text(errors="replace").rpartition(")")[2].split()
+            if int(fields[2]) == group:
+                ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _percentile_ms(seconds: list[float], percent: int) -> float:
