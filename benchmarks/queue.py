@@ -1,6 +1,6 @@
 """No-op tasks through this project's queue against other Python task queues, on one Redis in one run.
 
-`python -m benchmarks.queue [--quick] [--json] [--only NAME…]` starts a Redis of its own and, one after the other, the
+`python -m benchmarks.queue [--quick] [--json] [--only NAME…] [--processes N…]` starts a Redis of its own and, one after the other, the
 workers of each system. Each of the others is installed into a virtual environment of its own in the user's cache
 folder. Linux and macOS only: workers are stopped by a signal while the tasks of the drain are sent.
 """
@@ -44,13 +44,14 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one process, few tasks, the nearest systems: a minute")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=[system.name for system in SYSTEMS])
+    parser.add_argument("--processes", nargs="+", type=int, help="worker processes; not given: 1 2, with --quick 1")
     arguments = parser.parse_args()
     chosen = choose(arguments.only, arguments.quick)
     machine = describe_machine()
     with tempfile.TemporaryDirectory() as folder, own_redis(Path(folder)) as url:
         rows = [
             _row(system, processes, arguments.quick, url, Path(folder))
-            for processes in ((1,) if arguments.quick else (1, 2))
+            for processes in arguments.processes or ([1] if arguments.quick else [1, 2])
             for system in chosen
         ]
     report = {
