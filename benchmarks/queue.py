@@ -1,8 +1,8 @@
 """No-op tasks through this project's queue against other Python task queues, on one Redis in one run.
 
-`python -m benchmarks.queue [--quick] [--json] [--only NAME…] [--processes N…]` starts a Redis of its own and, one after the other, the
-workers of each system. Each of the others is installed into a virtual environment of its own in the user's cache
-folder. Linux and macOS only: workers are stopped by a signal while the tasks of the drain are sent.
+`python -m benchmarks.queue [--quick] [--json] [--only NAME…] [--processes N…]` starts a Redis of its own and, one after
+the other, the workers of each system. Each of the others is installed into a virtual environment of its own in the
+user's cache folder. Linux and macOS only: workers are stopped by a signal while the tasks of the drain are sent.
 """
 
 import argparse
