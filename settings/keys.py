@@ -26,7 +26,8 @@ DEVICES = "cm:devices"
 #: Set of the queue names that workers serve. Grows with the code, not with the load.
 QUEUES = "cm:queues"
 
-#: Set of the lanes: the lists of one model and priority each. Grows with the models that were ever asked for.
+#: Set of the lanes: the lists of one model and priority each. A worker that finds nothing waiting, in hand or dead in
+#: one removes it; the next enqueue adds it again.
 LANES = "cm:lanes"
 
 #: Hash: worker id → when it last had nothing in hand, and its models. Entries older than some seconds are removed.

@@ -80,9 +80,9 @@ class ClusterBroker(RedisBroker):
             self._command("enqueue", message.options["lane"], message.options["redis_message_id"], _encoded(message))
             for message in messages
         ]
-        # The lanes first: a message in a lane that nobody knows would wait for ever. The bell last.
+        # At once: a look between them would forget a lane that is still empty, and its message would wait for ever.
         bells = [command("PUBLISH", keys.bell(queue), b"") for queue in {message.queue_name for message in messages}]
-        execute(self.client, [command("SADD", keys.LANES, *lanes), *enqueues, *bells])
+        execute(self.client, [command("SADD", keys.LANES, *lanes), *enqueues, *bells], at_once=True)
         for message in messages:
             self.emit_after("enqueue", message, None)
         return list(messages)

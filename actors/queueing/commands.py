@@ -27,17 +27,21 @@ def call(script: Script, keys: Sequence[Any], args: Iterable[Any]) -> Command:
     return Command(("EVALSHA", script.sha, len(keys), *keys, *args), script)
 
 
-def execute(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
+def execute(client: redis.Redis, commands: Sequence[Command], *, at_once: bool = False) -> list[Any]:
     """Runs commands in their order, in one round trip; returns their answers.
+
+    With `at_once` no other client's commands come between them. They are run once more from the first when the server
+    did not know a script, so all but the scripts must be harmless to repeat, and the scripts be the same one.
 
     Raises:
       redis.RedisError: When Redis does not answer, and any of them may have been run; or the first error among them.
     """
-    answers = _send(client, commands)
+    answers = _send(client, commands, at_once)
     forgotten = [index for index, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
     if forgotten:
         _load(client, [commands[index] for index in forgotten])
-        for index, answer in zip(forgotten, _send(client, [commands[index] for index in forgotten]), strict=True):
+        again = range(len(commands)) if at_once else forgotten
+        for index, answer in zip(again, _send(client, [commands[index] for index in again], at_once), strict=True):
             answers[index] = answer
     for answer in answers:
         if isinstance(answer, redis.RedisError):
@@ -45,8 +49,8 @@ def execute(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
     return answers
 
 
-def _send(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
-    with client.pipeline(transaction=False) as pipe:
+def _send(client: redis.Redis, commands: Sequence[Command], at_once: bool) -> list[Any]:
+    with client.pipeline(transaction=at_once) as pipe:
         for one in commands:
             pipe.execute_command(*one.words)
         answers: list[Any] = pipe.execute(raise_on_error=False)

@@ -28,18 +28,24 @@ TIME_DIGITS, RANDOM_DIGITS = 12, 20
 FREE_SECONDS = 5
 
 #: Says whether this worker is free, and reads in the same round trip what waits in each list and who else is free.
+#: A lane that has nothing waiting, in hand or among the dead letters is forgotten, so that looks stay as short as what
+#: waits; an enqueue names its lane again in the same transaction. With nothing to take, nobody needs to know who is
+#: free: a message wakes all idle workers, and all but one find nothing.
 _LOOK = f"""
 local now = tonumber(redis.call('TIME')[1])
 local worker = ARGV[3]
 if ARGV[4] == '1' then redis.call('HSET', KEYS[2], worker, now .. '|' .. ARGV[5])
 elseif worker ~= '' then redis.call('HDEL', KEYS[2], worker) end
 local heads = {{}}
-local function look(list)
-  local head = redis.call('LINDEX', ARGV[1] .. ':' .. list, 0)
-  if head then heads[#heads + 1] = {{list, head, redis.call('LLEN', ARGV[1] .. ':' .. list)}} end
+local function look(name)
+  local list = ARGV[1] .. ':' .. name
+  local head = redis.call('LINDEX', list, 0)
+  if head then heads[#heads + 1] = {{name, head, redis.call('LLEN', list)}}
+  elseif redis.call('EXISTS', list .. '.msgs', list .. '.XQ') == 0 then redis.call('SREM', KEYS[1], name) end
 end
 look(ARGV[2])
 for _, lane in ipairs(redis.call('SMEMBERS', KEYS[1])) do look(lane) end
+if #heads == 0 then return {{heads, {{}}}} end
 local others, entries = {{}}, redis.call('HGETALL', KEYS[2])
 for index = 1, #entries, 2 do
   local at, models = entries[index + 1]:match('^(%d+)|(.*)$')

@@ -1,7 +1,9 @@
 """Messages in lanes are ordinary Dramatiq messages: everything that Dramatiq promises holds for them."""
 
+import contextlib
 import itertools
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,12 +12,13 @@ import dramatiq
 import pytest
 import redis
 from dramatiq import Worker
+from redis.exceptions import NoScriptError
 
 from actors.broker import create_broker
 from actors.client import AsyncClient, Client
 from actors.errors import InvalidRequest
 from actors.queueing.broker import ClusterBroker
-from actors.queueing.lanes import PRIORITIES, age_seconds, lane_of, priority_name, sortable_id
+from actors.queueing.lanes import PRIORITIES, LaneReader, age_seconds, lane_of, priority_name, sortable_id
 from settings import keys
 from settings.config import Settings
 from tests.waiting import wait_until
@@ -211,6 +214,65 @@ def test_what_was_fetched_into_a_broken_connection_is_taken_back(
     consumer = broker.consume(keys.INFERENCE_QUEUE, prefetch=10, timeout=10)
 
     assert next(consumer) is not None
+
+
+def known_lanes(client: redis.Redis) -> set[bytes]:
+    """The lanes after a worker has looked at them."""
+    LaneReader(client, keys.INFERENCE_QUEUE, "a-worker").look(is_free=False, models=())
+    return set(client.smembers(keys.LANES))
+
+
+def test_a_lane_with_nothing_left_in_it_is_forgotten_until_the_next_task(
+    broker: ClusterBroker, queue_redis: redis.Redis
+) -> None:
+    task = actor(broker, lambda model: None)
+    task.send(model="org/a")
+    consumer = broker.consume(keys.INFERENCE_QUEUE, prefetch=1, timeout=10)
+    consumer.ack(next(consumer))
+
+    assert known_lanes(queue_redis) == set()
+
+    task.send(model="org/a")
+
+    assert known_lanes(queue_redis) == {b"inference.normal.org/a"}
+
+
+def test_a_lane_whose_tasks_are_all_in_hand_stays_known(broker: ClusterBroker, queue_redis: redis.Redis) -> None:
+    actor(broker, lambda model: None).send(model="org/a")
+    taken = next(broker.consume(keys.INFERENCE_QUEUE, prefetch=1, timeout=10))
+
+    assert taken is not None
+    assert known_lanes(queue_redis) == {b"inference.normal.org/a"}
+
+
+def test_a_lane_with_dead_letters_only_stays_known(broker: ClusterBroker, queue_redis: redis.Redis) -> None:
+    actor(broker, lambda model: None).send(model="org/a")
+    consumer = broker.consume(keys.INFERENCE_QUEUE, prefetch=1, timeout=10)
+    consumer.nack(next(consumer))
+
+    assert known_lanes(queue_redis) == {b"inference.normal.org/a"}
+
+
+def test_no_lane_is_forgotten_between_its_naming_and_its_first_task(
+    broker: ClusterBroker, queue_redis: redis.Redis
+) -> None:
+    reader = LaneReader(queue_redis, keys.INFERENCE_QUEUE, "a-worker")
+    task, has_sent = actor(broker, lambda model: None), threading.Event()
+
+    def look_all_the_time() -> None:
+        while not has_sent.is_set():
+            with contextlib.suppress(NoScriptError):  # forgotten again between its loading and its call
+                reader.look(is_free=False, models=())
+
+    looking = threading.Thread(target=look_all_the_time)
+    looking.start()
+    for number in range(100):
+        queue_redis.script_flush()  # the send is longest when Redis does not know its script
+        task.send(model=f"org/{number}")
+    has_sent.set()
+    looking.join()
+
+    assert len(reader.look(is_free=False, models=()).heads) == 100
 
 
 def test_every_priority_has_a_rank() -> None:
