@@ -16,9 +16,9 @@ from dramatiq import Message
 from actors.errors import InvalidRequest
 from actors.queueing.claims import LaneHead
 from settings import keys
+from settings.lane_names import PRIORITIES, LaneName, Priority, lanes_before
 
 #: The gateway's 1 (highest) to 10 (lowest) on the three priorities that have lists of their own.
-PRIORITIES = ("high", "normal", "low")
 HIGHEST, LOWEST, DEFAULT_PRIORITY = 1, 10, 5
 
 #: Hexadecimal digits of milliseconds, and of randomness, in an id that sorts by time.
@@ -69,7 +69,7 @@ def lane_of(message: Message[Any]) -> str | None:
     model = message.kwargs.get("model")
     if not isinstance(model, str) or not model.isprintable() or not 0 < len(model) <= keys.MAX_MODEL_NAME:
         return None
-    return f"{message.queue_name}.{priority_name(message.options.get('priority'))}.{model}"
+    return str(LaneName(message.queue_name, priority_name(message.options.get("priority")), model))
 
 
 def list_of(message: Any) -> str:
@@ -80,13 +80,10 @@ def list_of(message: Any) -> str:
 
 def lanes_ahead(message: Message[Any]) -> tuple[str, ...]:
     """The lanes of a message's model whose tasks go before it, its own last; none when it names no model."""
-    if (own := lane_of(message)) is None:
-        return ()
-    queue, priority, model = own.split(".", 2)
-    return tuple(f"{queue}.{name}.{model}" for name in PRIORITIES[: PRIORITIES.index(priority) + 1])
+    return (*lanes_before(own), own) if (own := lane_of(message)) else ()
 
 
-def priority_name(priority: object) -> str:
+def priority_name(priority: object) -> Priority:
     """1 to 3 are high, 4 to 7 normal, 8 to 10 low; anything else is normal."""
     if not isinstance(priority, int) or not HIGHEST <= priority <= LOWEST:
         priority = DEFAULT_PRIORITY
@@ -139,10 +136,8 @@ class LaneReader:
         )
 
     def _head(self, lane: bytes, redis_id: bytes, depth: int) -> LaneHead:
-        name = lane.decode()
-        _, has_lane, rest = name.partition(f"{self._queue}.")
-        priority, _, model = rest.partition(".") if has_lane else (PRIORITIES[1], "", "")
-        return LaneHead(name, model or None, PRIORITIES.index(priority), age_seconds(redis_id.decode()), depth)
+        name = LaneName.parse(lane.decode())
+        return LaneHead(str(name), name.model, PRIORITIES.index(name.priority), age_seconds(redis_id.decode()), depth)
 
 
 def all_lists(client: redis.Redis, queue: str) -> Iterable[str]:
