@@ -5,7 +5,7 @@ Memory is in bytes, times are seconds since the epoch, durations say their unit.
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 #: Raised when a reader of the older shape would misread a record.
 RECORD_VERSION = 1
@@ -94,6 +94,15 @@ class WorkerRecord(Record):
     software: dict[str, str] = {}
     started_at: float
     sent_at: float
+
+
+def readable_worker(text: bytes | None) -> WorkerRecord | None:
+    """A stored record, None for one of another version or shape."""
+    try:
+        record = WorkerRecord.from_json(text or b"")
+    except ValidationError:
+        return None
+    return record if record.version == RECORD_VERSION else None
 
 
 class QueueCounts(Record):

@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Protocol
 
 import redis
-from pydantic import ValidationError
 
 from monitor.core.address import shown_address
 from monitor.core.formatting import printable
@@ -13,7 +12,7 @@ from settings import connections, keys
 from settings.config import Settings
 from settings.local_redis import find_redis_url
 from settings.queue_counts import ask_counts, read_counts
-from settings.records import RECORD_VERSION, WorkerRecord
+from settings.records import readable_worker
 
 #: Seconds after its last beat for which a worker without a record is shown as lost; then it is history.
 LOST_FOR_SECONDS = 3600.0
@@ -87,16 +86,7 @@ def _text(name: bytes) -> str:
 
 def _worker_views(ages: dict[str, float], records: list[bytes | None]) -> tuple[WorkerView, ...]:
     views = (
-        WorkerView(worker_id, judge_liveness(age, text is not None), age, _parse(text))
+        WorkerView(worker_id, judge_liveness(age, text is not None), age, readable_worker(text))
         for (worker_id, age), text in zip(ages.items(), records, strict=True)
     )
     return tuple(view for view in views if view.liveness != "lost" or view.age_seconds < LOST_FOR_SECONDS)
-
-
-def _parse(text: bytes | None) -> WorkerRecord | None:
-    """The record, or `None` for one of another version or shape."""
-    try:
-        record = WorkerRecord.from_json(text or b"")
-    except ValidationError:
-        return None
-    return record if record.version == RECORD_VERSION else None
