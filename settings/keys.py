@@ -7,6 +7,9 @@ a TTL is bounded in another way, which its comment tells.
 #: The Dramatiq queue of the inference actors.
 INFERENCE_QUEUE = "inference"
 
+#: The actors of that queue, which results are kept by.
+INFERENCE_ACTORS = ("embed", "classify", "generate", "run_pipeline")
+
 #: The Dramatiq queue of the cluster's own jobs; every worker process serves it, those without a device too.
 CONTROL_QUEUE = "control"
 
@@ -65,6 +68,11 @@ def service(model: str) -> str:
     return f"cm:service:{model}"
 
 
+def footprint(model: str) -> str:
+    """The bytes that a model took when it was last loaded anywhere, its revision left aside; with a TTL."""
+    return f"cm:footprint:{model.partition('@')[0]}"
+
+
 def health_minute(minute: int) -> str:
     """Taken by the one job that summarises this minute (minutes since the epoch)."""
     return f"cm:health:minute:{minute}"
@@ -78,6 +86,11 @@ def brokers(host: str) -> str:
 def deliveries(redis_id: str) -> str:
     """List of a message's deliveries that have not ended: worker, device and time of each, with a TTL."""
     return f"cm:deliveries:{redis_id}"
+
+
+def result(queue: str, actor: str, message_id: str) -> str:
+    """List of one: a task's result or failure, as Dramatiq names it; in the result database, with a TTL."""
+    return f"{RESULTS_NAMESPACE}:{queue}:{actor}:{message_id}"
 
 
 def stream(message_id: str) -> str:

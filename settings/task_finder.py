@@ -1,0 +1,276 @@
+"""Reads from Redis where a task is; writes nothing."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import redis
+from pydantic import ValidationError
+
+from settings import keys
+from settings.explanation import (
+    NO_ESTIMATE,
+    Cancelled,
+    DeadLetter,
+    Delayed,
+    Ended,
+    Estimate,
+    Explanation,
+    Place,
+    Running,
+    Unknown,
+    Waiting,
+    describe,
+    estimate_wait,
+)
+from settings.lane_names import LaneName, lanes_before
+from settings.records import Record, readable_worker
+from settings.sought_task import SoughtTask, read_body
+from settings.worker_answers import WorkerAnswer, WorkerReading, answers_of, is_held
+
+#: A task whose place in Redis is not known is looked for among about so many messages of each list that it may be in …
+SEARCH_ROUND_TRIPS = 50
+#: … of which Redis looks at so many at a time, so that nobody else waits long.
+SEARCH_STEP = 200
+
+#: One step through a hash of messages: the next cursor, and the ids and messages that hold the sought text.
+_SEEK = """
+local page, found = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2]), {}
+for index = 1, #page[2], 2 do
+    if string.find(page[2][index + 1], ARGV[3], 1, true) then
+        found[#found + 1] = page[2][index]
+        found[#found + 1] = page[2][index + 1]
+    end
+end
+return {page[1], found}
+"""
+
+
+class _Failure(Record):
+    type: str
+    msg: str
+
+
+class _StoredFailure(Record):
+    exn: _Failure
+
+
+@dataclass(frozen=True)
+class _Look:
+    """The first round trip: the time, when each worker beat last, and the task if its Redis id is known."""
+
+    at: float
+    beats: dict[str, float]
+    place: Place | None
+
+
+class TaskFinder:
+    """Finds tasks with a client of each database. Safe to share between threads, as its clients are."""
+
+    def __init__(self, queues: redis.Redis, results: redis.Redis) -> None:
+        self._queues, self._results = queues, results
+
+    def explain(self, task: SoughtTask) -> Explanation:
+        """Where a task is and why.
+
+        Two round trips for one that has ended and at most six for one that has not; `SEARCH_ROUND_TRIPS` + 2 more when
+        the caller does not know its Redis id, or it is tried again and has another one now.
+
+        Raises:
+          redis.RedisError: When Redis does not answer.
+        """
+        look = self._look(task)
+        # After the place: a task that leaves its place meanwhile has stored its result before.
+        if outcome := self._read_outcome(task):
+            return _explanation(task, look.at, outcome)
+        workers = self._read_workers(look)
+        if not isinstance(look.place, Waiting | Delayed):
+            task, look = self._follow(task, look, workers)
+        if look.place is None:
+            reason = "it expired, was never sent, or is deep in a long queue"
+            return _explanation(task, look.at, self._read_outcome(task) or Unknown(reason=reason))
+        return self._explain_pending(task, look.at, look.place, workers)
+
+    def _look(self, task: SoughtTask) -> _Look:
+        lanes = lanes_before(task.lane) if task.lane else ()
+        with self._queues.pipeline(transaction=True) as pipe:
+            pipe.time()
+            pipe.zrange(keys.WORKERS, 0, -1, withscores=True)
+            if task.lane and task.redis_id:
+                pipe.hget(keys.delayed_bodies(task.queue), task.redis_id)
+                pipe.lpos(keys.ready(task.lane), task.redis_id)
+                pipe.hexists(keys.bodies(task.lane), task.redis_id)
+                pipe.zscore(keys.dead(task.lane), task.redis_id)
+                for lane in (task.lane, *lanes):
+                    pipe.llen(keys.ready(lane))
+            (seconds, microseconds), beats, *answers = pipe.execute()
+        at = seconds + microseconds / 1e6
+        place = _place(task, at, answers) if answers else None
+        return _Look(at, {worker.decode(errors="replace"): beat for worker, beat in beats}, place)
+
+    def _read_outcome(self, task: SoughtTask) -> Place | None:
+        """How a task ended or that it will not be run, None when neither is known."""
+        with self._results.pipeline(transaction=False) as pipe:
+            for actor in task.actors:
+                pipe.lindex(keys.result(task.queue, actor, task.message_id), 0)
+            pipe.exists(keys.cancelled(task.message_id))
+            *results, is_cancelled = pipe.execute()
+        if stored := next(filter(None, results), None):
+            return _outcome(stored)
+        return Cancelled(is_answered=False) if is_cancelled else None
+
+    def _read_workers(self, look: _Look) -> tuple[WorkerReading, ...]:
+        """Workers whose record has not expired."""
+        # MGET wants at least one key; the set of workers itself stands in, and MGET answers nil for no string.
+        names = [keys.WORKERS, *map(keys.worker, look.beats)]
+        _, *texts = cast("list[bytes | None]", self._queues.mget(names))
+        return tuple(
+            WorkerReading(worker_id, max(0.0, look.at - beat), readable_worker(text))
+            for (worker_id, beat), text in zip(look.beats.items(), texts, strict=True)
+            if text is not None
+        )
+
+    def _follow(self, task: SoughtTask, look: _Look, workers: Sequence[WorkerReading]) -> tuple[SoughtTask, _Look]:
+        """A task that is not where it was put: a worker has it, or it is tried again with another Redis id."""
+        for worker in workers:
+            for running in worker.record.running if worker.record else ():
+                if running.message_id == task.message_id:
+                    known = replace(task, actor=running.actor, model=running.model)
+                    return known, replace(look, place=_running(worker, running.started_at))
+        if look.place is None and (found := self._search(task)):
+            task, look = found, self._look(found)
+        if isinstance(look.place, Running):
+            look = replace(look, place=self._read_holder(task, workers))
+        return task, look
+
+    def _read_holder(self, task: SoughtTask, workers: Sequence[WorkerReading]) -> Running:
+        """Which process Redis gave a task to that no worker has told of yet."""
+        asked = [worker for worker in workers if worker.record]
+        with self._queues.pipeline(transaction=False) as pipe:
+            for worker in asked:
+                if worker.record and task.lane and task.redis_id:
+                    pipe.sismember(keys.acks(worker.record.broker_id, task.lane), task.redis_id)
+            answers = pipe.execute()
+        holders = [worker for worker, has_it in zip(asked, answers, strict=True) if has_it]
+        return _running(holders[0]) if holders else Running()
+
+    def _search(self, task: SoughtTask) -> SoughtTask | None:
+        """Looks for a task by its message, a step in each list a round trip."""
+        hashes = dict(_hashes(task.possible_lists(self._all_lists(task))))
+        cursors = dict.fromkeys(hashes, b"0")
+        for _ in range(SEARCH_ROUND_TRIPS):
+            for name, redis_id, stored in self._seek(cursors, task.message_id):
+                if (body := read_body(stored)) and body.message_id == task.message_id:
+                    found = SoughtTask.from_body(body)
+                    return replace(found, lane=hashes[name], redis_id=redis_id.decode(errors="replace"))
+            if not cursors:
+                break
+        return None
+
+    def _all_lists(self, task: SoughtTask) -> tuple[str, ...]:
+        if task.actor is not None:
+            return ()
+        with self._queues.pipeline(transaction=False) as pipe:
+            pipe.smembers(keys.QUEUES)
+            pipe.smembers(keys.LANES)
+            names = set().union(*pipe.execute())
+        return tuple(sorted({name.decode(errors="replace") for name in names} | {task.queue}))
+
+    def _seek(self, cursors: dict[str, bytes], message_id: str) -> Iterator[tuple[str, bytes, bytes]]:
+        """One step in each hash; moves the cursors on, and removes those that are through."""
+        asked, needle = tuple(cursors), json.dumps(message_id)
+        with self._queues.pipeline(transaction=False) as pipe:
+            for name in asked:
+                pipe.eval(_SEEK, 1, name, cursors[name], SEARCH_STEP, needle)
+            answers = pipe.execute()
+        for name, (cursor, found) in zip(asked, answers, strict=True):
+            cursors[name] = cursor
+            if cursor == b"0":
+                del cursors[name]
+            for redis_id, stored in zip(found[::2], found[1::2], strict=True):
+                yield name, redis_id, stored
+
+    def _explain_pending(
+        self, task: SoughtTask, at: float, place: Place, workers: Sequence[WorkerReading]
+    ) -> Explanation:
+        if isinstance(place, DeadLetter):
+            return _explanation(task, at, place)
+        answers = answers_of(workers, task.model, self._read_footprint(task, workers))
+        return _explanation(task, at, place, answers, self._estimate(place, workers))
+
+    def _read_footprint(self, task: SoughtTask, workers: Iterable[WorkerReading]) -> int | None:
+        """What a model took when it was last loaded; not asked for while a worker holds it and tells."""
+        if task.model is None or is_held(workers, task.model):
+            return None
+        stored = cast("bytes | None", self._queues.get(keys.footprint(task.model)))
+        return int(stored) if stored and stored.isdigit() else None
+
+    def _estimate(self, place: Place, workers: Iterable[WorkerReading]) -> Estimate:
+        return estimate_wait(place, sum(worker.takes_tasks for worker in workers), None)
+
+
+def _hashes(lists: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The hashes of messages of these lists, each with its list: the delayed first, who may be in a lane already."""
+    names = tuple(lists)
+    yield from ((keys.delayed_bodies(name), name) for name in names if LaneName.parse(name).model is None)
+    yield from ((keys.bodies(name), name) for name in names)
+    yield from ((keys.dead_bodies(name), name) for name in names)
+
+
+def _place(task: SoughtTask, at: float, answers: Sequence[Any]) -> Place | None:
+    """Where Redis keeps a task's id."""
+    delayed, index, has_body, died_ms, depth, *depths_before = answers
+    lane = str(task.lane)
+    if delayed is not None:
+        body = read_body(delayed)
+        options = body.options if body else None
+        until = options.eta / 1000 if options and options.eta is not None else None
+        retries = options.retries or 0 if options else 0
+        return Delayed(until=until, retries=retries, reason=body.failure if body else None)
+    if index is not None:
+        return Waiting(
+            lane=lane,
+            priority=LaneName.parse(lane).priority,
+            position=index + 1,
+            depth=depth,
+            ahead=index + sum(depths_before),
+            age_seconds=None if task.sent_at is None else max(0.0, at - task.sent_at),
+        )
+    if has_body:
+        return Running()
+    return None if died_ms is None else DeadLetter(lane=lane, died_at=died_ms / 1000)
+
+
+def _running(worker: WorkerReading, since: float | None = None) -> Running:
+    loading = worker.record.loading if worker.record else None
+    return Running(worker_id=worker.worker_id, since=since, doing=f"loading {loading}" if loading else None)
+
+
+def _outcome(stored: bytes) -> Place:
+    try:
+        failure = _StoredFailure.from_json(stored).exn
+    except ValidationError:  # a result is anything else
+        return Ended()
+    if failure.type == "TaskCancelled":
+        return Cancelled(is_answered=True)
+    return Ended(failure=failure.type, failure_text=failure.msg)
+
+
+def _explanation(
+    task: SoughtTask,
+    at: float,
+    place: Place,
+    workers: tuple[WorkerAnswer, ...] = (),
+    estimate: Estimate = NO_ESTIMATE,
+) -> Explanation:
+    return Explanation(
+        message_id=task.message_id,
+        actor=task.actor,
+        model=task.model,
+        at=at,
+        place=place,
+        text=describe(place, at),
+        workers=workers,
+        estimate=estimate,
+    )
