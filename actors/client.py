@@ -40,6 +40,9 @@ from actors.queueing.sent_once import SentOnce
 from settings import keys
 from settings.config import Settings, current_settings
 from settings.connections import async_result_client
+from settings.explanation import Explanation
+from settings.sought_task import SoughtTask
+from settings.task_finder import TaskFinder
 
 #: Seconds that `result` and `stream` wait when the caller does not say.
 DEFAULT_TIMEOUT_SECONDS = 300.0
@@ -57,6 +60,7 @@ class _Messages:
         self._results = result_backend(self._broker)
         self._admission = Admission(self._broker.client, self._settings.max_queue_depth)
         self._sent_once = SentOnce(self._results.client, self._settings.result_ttl)
+        self._finder = TaskFinder(self._broker.client, self._results.client)
 
     def message(
         self, actor: str, /, *, timeout: float | None = None, priority: int = DEFAULT_PRIORITY, **fields: Any
@@ -109,6 +113,12 @@ class _Messages:
                 return first
             (refusal,) = self._admission.refusals([message], time.time())
             return refusal or self._sent_once.send(message, idempotency_key, self._broker.enqueue)
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            self._unreachable(error)
+
+    def _explain(self, message: Message[Any]) -> Explanation:
+        try:
+            return self._finder.explain(SoughtTask.from_message(message.asdict()))
         except (redis.ConnectionError, redis.TimeoutError) as error:
             self._unreachable(error)
 
@@ -233,6 +243,18 @@ class Client(_Messages):
         except (redis.ConnectionError, redis.TimeoutError) as error:
             self._unreachable(error)
 
+    def explain(self, message: Message[Any]) -> Explanation:
+        """Where a task is, what each worker says to it, and how long it may wait; changes nothing.
+
+        Two round trips to Redis for a task that has ended, at most seven for another. One that is tried again, and one
+        whose message does not come from `send`, is looked for first: at most 52 more, among the first 10,000 or so
+        messages of each list that it may be in.
+
+        Raises:
+          RedisUnreachable: When Redis does not answer.
+        """
+        return self._explain(message)
+
     def stream(self, message: Message[Any], timeout: float = DEFAULT_TIMEOUT_SECONDS) -> Iterator[str]:
         """Yields the text of a `generate` with `stream=True` as it comes.
 
@@ -320,6 +342,10 @@ class AsyncClient(_Messages):
                 await pipe.execute()
         except (redis.ConnectionError, redis.TimeoutError) as error:
             self._unreachable(error)
+
+    async def explain(self, message: Message[Any]) -> Explanation:
+        """Where a task is and why; raises what `Client.explain` raises."""
+        return await asyncio.to_thread(self._explain, message)
 
     async def stream(self, message: Message[Any], timeout: float = DEFAULT_TIMEOUT_SECONDS) -> AsyncIterator[str]:
         """Yields the text as it comes; raises what `Client.stream` raises."""

@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import psutil
@@ -33,6 +34,9 @@ logger = logging.getLogger(__name__)
 #: Ids of workers that have been gone for this long leave the index.
 FORGET_AFTER_SECONDS = 86_400
 
+#: How big a model was is remembered for a month after it was loaded.
+FOOTPRINT_TTL_SECONDS = 30 * 86_400
+
 #: Stores a record and when it came by Redis' own clock, so that no host's clock matters; says who takes tasks.
 _BEAT = """
 local clock = redis.call('TIME')
@@ -55,6 +59,7 @@ class Heartbeat(Middleware):
         self._done = self._failed = 0
         self._state: WorkerState = "starting"
         self._queues: tuple[str, ...] = ()
+        self._told_models: set[tuple[str, float]] = set()
         self._started_at = time.time()
         self._software = installed_versions()
         self._mutex = threading.Lock()
@@ -125,14 +130,16 @@ class Heartbeat(Middleware):
     def _beat(self) -> None:
         try:
             with self._redis.pipeline(transaction=False) as pipe:
-                record = self._record().to_json()
+                record = self._record()
                 names = (keys.worker(self._worker_id), keys.WORKERS, keys.DEVICES)
                 limits = (int(self._takes_tasks()), LIVE_SECONDS)
-                arguments = (record, RECORD_TTL_SECONDS, self._worker_id, FORGET_AFTER_SECONDS, *limits)
+                arguments = (record.to_json(), RECORD_TTL_SECONDS, self._worker_id, FORGET_AFTER_SECONDS, *limits)
                 pipe.eval(_BEAT, len(names), *names, *arguments)
                 pipe.sadd(keys.QUEUES, *self._queues)
                 self._note_service(pipe)
+                self._note_footprints(pipe, record.models)
                 pipe.execute()
+            self._told_models = {(model.model, model.loaded_at) for model in record.models}
         except redis.RedisError as error:
             logger.debug("A beat of %s was lost: %s", self._worker_id, error)
         except Exception:
@@ -148,6 +155,12 @@ class Heartbeat(Middleware):
         if worker := device_worker():
             for model, served in worker.engine.service_times.take().items():
                 note_service(pipe, model, served.seconds, served.tasks)
+
+    def _note_footprints(self, pipe: Any, models: Iterable[ModelRecord]) -> None:
+        """What a model takes outlives its time in memory, for those that ask who has room for it."""
+        for model in models:
+            if (model.model, model.loaded_at) not in self._told_models:
+                pipe.set(keys.footprint(model.model), model.bytes, ex=FOOTPRINT_TTL_SECONDS)
 
     def _record(self) -> WorkerRecord:
         with self._mutex:
