@@ -246,7 +246,7 @@ class Client(_Messages):
     def explain(self, message: Message[Any]) -> Explanation:
         """Where a task is, what each worker says to it, and how long it may wait; changes nothing.
 
-        Two round trips to Redis for a task that has ended, at most seven for another. One that is tried again, and one
+        Two round trips to Redis for a task that has ended, at most five for another. One that is tried again, and one
         whose message does not come from `send`, is looked for first: at most 52 more, among the first 10,000 or so
         messages of each list that it may be in.
 

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 from redis.connection import parse_url
 
+from monitor.core.explanation_text import explanation_json, explanation_text
 from monitor.core.plain import to_json, to_text
 from monitor.core.snapshot import Snapshot
-from monitor.core.source import RedisSource
+from monitor.core.source import RedisSource, SourceUnavailable
 from settings.config import InvalidConfiguration, Settings, read_settings
 
 #: Exit codes of a single reading: all is well, somebody should look, nothing can be told.
@@ -29,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         source = RedisSource(_settings(options.redis_url))
     except InvalidConfiguration as error:
         return _give_up(str(error))
+    if options.explain:
+        return _print_explanation(source, options.explain, as_json=options.json)
     if options.once or options.json or not _has_terminal():
         return _print_once(source.read(), as_json=options.json)
     return _run_dashboard(source, options.interval)
@@ -38,13 +41,23 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="monitor",
         description="Shows the cluster's queues and workers.",
-        epilog="One reading ends with 0 when all is well, 1 with a lost worker or dead letters, 2 without a Redis.",
+        epilog="One reading ends with 0 when all is well, 1 with a lost worker or dead letters, 2 without a Redis; "
+        "--explain with 0, 1 when there is no trace of the task, 2 without a Redis.",
     )
     parser.add_argument("--once", "--plain", action="store_true", help="print one reading as text and exit")
     parser.add_argument("--json", action="store_true", help="print one reading as JSON and exit")
+    parser.add_argument(
+        "--explain", metavar="MESSAGE_ID", type=_message_id, help="print where a task is and why it waits, and exit"
+    )
     parser.add_argument("--redis-url", metavar="URL", type=_redis_url, help="the Redis to read instead of REDIS_URL")
     parser.add_argument("--interval", metavar="SECONDS", type=_seconds, default=1.0, help="time between two readings")
     return parser
+
+
+def _message_id(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("allowed is the id of a message")
+    return text
 
 
 def _redis_url(text: str) -> str:
@@ -76,10 +89,23 @@ def _has_terminal() -> bool:
 def _print_once(snapshot: Snapshot, *, as_json: bool) -> int:
     if snapshot.error:
         return _give_up(f"{snapshot.error}: {WHAT_TO_DO}.")
+    _print(to_json(snapshot) if as_json else to_text(snapshot))
+    return TROUBLE if snapshot.in_trouble else HEALTHY
+
+
+def _print_explanation(source: RedisSource, message_id: str, *, as_json: bool) -> int:
+    try:
+        explanation = source.explain(message_id)
+    except SourceUnavailable as error:
+        return _give_up(f"{error}: {WHAT_TO_DO}.")
+    _print(explanation_json(explanation) if as_json else explanation_text(explanation))
+    return TROUBLE if explanation.place.state == "unknown" else HEALTHY
+
+
+def _print(text: str) -> None:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a console of an old code page has no glyphs
-    print(to_json(snapshot) if as_json else to_text(snapshot))
-    return TROUBLE if snapshot.in_trouble else HEALTHY
+    print(text)
 
 
 def _run_dashboard(source: RedisSource, interval_seconds: float) -> int:

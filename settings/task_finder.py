@@ -74,7 +74,7 @@ class TaskFinder:
     def explain(self, task: SoughtTask) -> Explanation:
         """Where a task is and why.
 
-        Two round trips for one that has ended and at most six for one that has not; `SEARCH_ROUND_TRIPS` + 2 more when
+        Two round trips for one that has ended and at most five for another; `SEARCH_ROUND_TRIPS` + 2 more when
         the caller does not know its Redis id, or it is tried again and has another one now.
 
         Raises:

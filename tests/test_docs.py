@@ -5,6 +5,7 @@ import importlib.util
 import inspect
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -13,7 +14,9 @@ from actors.errors import ClusterError
 from actors.payloads import REQUESTS, ChatMessage, Metadata, Request, Timings
 from settings import keys
 from settings.config import Settings
+from settings.explanation import Estimate, Explanation, Place
 from settings.records import ClusterHealth, DeviceRecord, ModelRecord, Record, TaskRecord, WorkerRecord
+from settings.worker_answers import WorkerAnswer
 
 REPOSITORY = Path(__file__).parent.parent
 DOCUMENTS = {
@@ -94,6 +97,13 @@ def test_every_field_of_messages_and_results_is_named(model: type[Request | Chat
 @pytest.mark.parametrize("record", [WorkerRecord, DeviceRecord, ModelRecord, TaskRecord, ClusterHealth])
 def test_every_field_of_a_stored_record_is_named(record: type[Record]) -> None:
     assert [name for name in record.model_fields if f"`{name}`" not in section("Records")] == []
+
+
+@pytest.mark.parametrize("shape", [Explanation, WorkerAnswer, Estimate, *get_args(Place)])
+def test_every_field_of_an_explanation_is_named(shape: type[Record]) -> None:
+    text = section("Explanations")
+
+    assert [name for name in shape.model_fields if not re.search(rf"[`.]{name}`", text)] == []
 
 
 def test_every_error_is_in_the_tree_of_errors() -> None:

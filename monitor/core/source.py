@@ -10,9 +10,12 @@ from monitor.core.formatting import printable
 from monitor.core.snapshot import Snapshot, WorkerView, judge_liveness
 from settings import connections, keys
 from settings.config import Settings
+from settings.explanation import Explanation
 from settings.local_redis import find_redis_url
 from settings.queue_counts import ask_counts, read_counts
 from settings.records import readable_worker
+from settings.sought_task import SoughtTask
+from settings.task_finder import TaskFinder
 
 #: Seconds after its last beat for which a worker without a record is shown as lost; then it is history.
 LOST_FOR_SECONDS = 3600.0
@@ -32,12 +35,18 @@ class Source(Protocol):
         """Takes a reading; a failure to do so is told in the snapshot."""
 
 
+class SourceUnavailable(Exception):
+    """Nothing can be read; the text says why, without secrets."""
+
+
 class RedisSource:
     """Reads the cluster from Redis."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._client = connections.queue_client(settings, connections.MONITOR)
+        self._results = connections.result_client(settings, connections.MONITOR)
+        self._finder = TaskFinder(self._client, self._results)
         self._latest = Snapshot()
 
     @property
@@ -50,12 +59,24 @@ class RedisSource:
         try:
             self._latest = self._fetch()
         except (redis.RedisError, OSError, ValueError) as error:  # ValueError: a URL that redis-py cannot parse
-            return replace(self._latest, error=self._explain(error))
+            return replace(self._latest, error=self._complaint(error))
         return self._latest
 
+    def explain(self, message_id: str) -> Explanation:
+        """Where a task is and why it waits.
+
+        Raises:
+          SourceUnavailable: When Redis does not answer.
+        """
+        try:
+            return self._finder.explain(SoughtTask(message_id))
+        except (redis.RedisError, OSError, ValueError) as error:
+            raise SourceUnavailable(self._complaint(error)) from error
+
     def close(self) -> None:
-        """Gives the connection back."""
+        """Gives the connections back."""
         self._client.close()
+        self._results.close()
 
     def _fetch(self) -> Snapshot:
         with self._client.pipeline(transaction=False) as pipeline:
@@ -74,7 +95,7 @@ class RedisSource:
             records, *counts = pipeline.execute()
         return Snapshot(now, read_counts(names, lists, counts), _worker_views(ages, records[1:]))
 
-    def _explain(self, error: Exception) -> str:
+    def _complaint(self, error: Exception) -> str:
         if isinstance(error, redis.AuthenticationError | redis.ResponseError):
             return f"Redis at {self.address} refuses: {printable(str(error))}"
         return f"Redis does not answer at {self.address}"

@@ -7,7 +7,8 @@ import pytest
 import redis
 
 from settings import keys
-from tests.monitor.cluster import Cluster
+from settings.config import Settings
+from tests.monitor.cluster import Cluster, model
 from tests.monitor.terminal import Terminal
 
 ALTERNATE_SCREEN, NORMAL_SCREEN = "\x1b[?1049h", "\x1b[?1049l"
@@ -88,6 +89,7 @@ def test_no_redis_ends_with_2_and_a_line_that_says_what_to_do(repository: Path) 
         (["--frobnicate"], "unrecognized arguments: --frobnicate"),
         (["--redis-url", "http://:secret@host"], "argument --redis-url: allowed are redis://HOST:PORT/DB"),
         (["--redis-url", "redis://:sec/ret@host"], "argument --redis-url: allowed are redis://HOST:PORT/DB"),
+        (["--explain", ""], "argument --explain: allowed is the id of a message"),
         (["--interval", "0"], "argument --interval: allowed are numbers from 0.1 on"),
         (["--interval", "nan"], "argument --interval: allowed are numbers from 0.1 on"),
         (["--interval", "soon"], "argument --interval: allowed are numbers from 0.1 on"),
@@ -144,3 +146,36 @@ def test_without_textual_a_line_says_what_to_install(repository: Path, cluster: 
     with Terminal(repository, "-c", without_textual) as terminal:
         terminal.read_until("pip install cluster-manager[monitor]")
         assert terminal.process.wait(timeout=30) == 2
+
+
+def test_a_task_is_explained_by_its_id(repository: Path, cluster: Cluster, settings: Settings) -> None:
+    from actors.broker import create_broker
+    from actors.client import Client
+
+    message = Client(settings, create_broker(settings)).send("embed", model="org/a", texts=["a text"])
+    cluster.beat("gpu-01-42", models=[model("org/a")])
+
+    done = monitor(repository, "--explain", message.message_id)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    first, *lines = done.stdout.splitlines()
+    assert first.startswith(f"embed {message.message_id} waits as number 1 of 1 in the lane inference.normal.org/a")
+    assert lines[-1] == "gpu-01-42  holds the model"
+
+    as_json = monitor(repository, "--explain", message.message_id, "--json")
+
+    assert json.loads(as_json.stdout)["place"]["position"] == 1
+
+
+def test_a_task_without_a_trace_is_one_line_and_ends_with_1(repository: Path, cluster: Cluster) -> None:
+    done = monitor(repository, "--explain", "no-such-id")
+
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout == "task no-such-id is not known: it expired, was never sent, or is deep in a long queue\n"
+
+
+def test_no_task_can_be_explained_without_a_redis(repository: Path) -> None:
+    done = monitor(repository, "--explain", "id", "--redis-url", "redis://:secret@127.0.0.1:1/0")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Redis does not answer at 127.0.0.1:1: set REDIS_URL")

@@ -330,3 +330,36 @@ def test_the_actors_and_keys_are_those_of_the_service(client: Client) -> None:
 
     assert set(keys.INFERENCE_ACTORS) == set(REQUESTS)
     assert keys.result("inference", "embed", message.message_id) == client._key(message)
+
+
+def test_it_costs_a_few_round_trips(
+    client: Client, broker: ClusterBroker, workers: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers.beat("gpu-01-42", broker_id=broker.broker_id)
+    taken, waiting, ended = (send(client) for _ in range(3))
+    take(broker)
+    broker.get_results_backend().store_exception(ended, ValueError(), 10_000)
+    trips = count_round_trips(monkeypatch)
+
+    costs = []
+    for message in (ended, waiting, taken):
+        before = len(trips)
+        client.explain(message)
+        costs.append(len(trips) - before)
+
+    assert costs[0] == 2
+    assert max(costs) <= 5
+
+
+def count_round_trips(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Grows by one with each command or pipeline that waits for an answer."""
+    trips: list[str] = []
+    for kind, name in ((redis.Redis, "execute_command"), (redis.client.Pipeline, "execute")):
+        original = getattr(kind, name)
+
+        def counted(self: Any, *arguments: Any, _original: Any = original, **options: Any) -> Any:
+            trips.append(_original.__name__)
+            return _original(self, *arguments, **options)
+
+        monkeypatch.setattr(kind, name, counted)
+    return trips
