@@ -13,17 +13,25 @@ from settings.records import Record
 #: What Dramatiq adds to the name of a queue whose message waits for its time.
 _DELAYED = ".DQ"
 
+#: More than any count or time in milliseconds; a larger number could not be made a float.
+_MOST = 2**63
+
 
 def _text_or_none(value: object) -> object:
     return value if isinstance(value, str) else None
 
 
 def _number_or_none(value: object) -> object:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if isinstance(value, int) and 0 <= value <= _MOST else None
+
+
+def _texts(value: object) -> object:
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
 
 
 _Text = Annotated[str | None, BeforeValidator(_text_or_none)]
 _Number = Annotated[int | None, BeforeValidator(_number_or_none)]
+_Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 
 
 class _Options(Record):
@@ -31,6 +39,7 @@ class _Options(Record):
     redis_message_id: _Text = None
     eta: _Number = None
     retries: _Number = None
+    retry_reasons: _Texts = ()
     traceback: _Text = None
 
 
@@ -40,14 +49,14 @@ class MessageBody(Record):
     message_id: str
     queue_name: str
     actor_name: str
-    message_timestamp: int
+    message_timestamp: int = Field(ge=0, le=_MOST)
     model: _Text = Field(default=None, validation_alias=AliasPath("kwargs", "model"))
     options: _Options
 
     @property
     def failure(self) -> str | None:
-        """The last line of the traceback that a retry carries: the error's class and text."""
-        lines = (self.options.traceback or "").strip().splitlines()
+        """Why the last attempt failed, if there was one: the latest reason, else the end of Dramatiq's traceback."""
+        lines = (*(self.options.traceback or "").strip().splitlines(), *self.options.retry_reasons)
         return lines[-1] if lines else None
 
 
@@ -92,10 +101,9 @@ class SoughtTask:
         """The actors whose task it may be."""
         return (self.actor,) if self.actor else keys.INFERENCE_ACTORS
 
-    def possible_lists(self, all_lists: tuple[str, ...]) -> tuple[str, ...]:
-        """Of all queues and lanes those that it may be in."""
-        if self.actor is None:
-            return all_lists
+    @property
+    def possible_lists(self) -> tuple[str, ...]:
+        """The lists that it may be in: the lanes of its model, its queue's own, and where it was last."""
         lanes = lanes_of(self.queue, self.model) if self.model else ()
         return tuple(dict.fromkeys([*lanes, self.queue, self.lane or self.queue]))
 

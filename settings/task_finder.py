@@ -1,7 +1,6 @@
 """Reads from Redis where a task is; writes nothing."""
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -27,24 +26,8 @@ from settings.explanation import (
 from settings.lane_names import LaneName, lanes_before
 from settings.records import Record, readable_worker
 from settings.sought_task import SoughtTask, read_body
+from settings.task_search import TaskSearch
 from settings.worker_answers import WorkerAnswer, WorkerReading, answers_of, is_held
-
-#: A task whose place in Redis is not known is looked for among about so many messages of each list that it may be in …
-SEARCH_ROUND_TRIPS = 50
-#: … of which Redis looks at so many at a time, so that nobody else waits long.
-SEARCH_STEP = 200
-
-#: One step through a hash of messages: the next cursor, and the ids and messages that hold the sought text.
-_SEEK = """
-local page, found = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2]), {}
-for index = 1, #page[2], 2 do
-    if string.find(page[2][index + 1], ARGV[3], 1, true) then
-        found[#found + 1] = page[2][index]
-        found[#found + 1] = page[2][index + 1]
-    end
-end
-return {page[1], found}
-"""
 
 
 class _Failure(Record):
@@ -69,12 +52,12 @@ class TaskFinder:
     """Finds tasks with a client of each database. Safe to share between threads, as its clients are."""
 
     def __init__(self, queues: redis.Redis, results: redis.Redis) -> None:
-        self._queues, self._results = queues, results
+        self._queues, self._results, self._search = queues, results, TaskSearch(queues)
 
     def explain(self, task: SoughtTask) -> Explanation:
         """Where a task is and why.
 
-        Two round trips for one that has ended and at most five for another; `SEARCH_ROUND_TRIPS` + 2 more when
+        Two round trips for one that has ended and at most five for another; `task_search.ROUND_TRIPS` + 2 more when
         the caller does not know its Redis id, or it is tried again and has another one now.
 
         Raises:
@@ -133,12 +116,13 @@ class TaskFinder:
 
     def _follow(self, task: SoughtTask, look: _Look, workers: Sequence[WorkerReading]) -> tuple[SoughtTask, _Look]:
         """A task that is not where it was put: a worker has it, or it is tried again with another Redis id."""
-        for worker in workers:
+        # The freshest word counts: a process that died is still said to have what another has been given since.
+        for worker in sorted(workers, key=lambda worker: worker.age_seconds):
             for running in worker.record.running if worker.record else ():
                 if running.message_id == task.message_id:
                     known = replace(task, actor=running.actor, model=running.model)
                     return known, replace(look, place=_running(worker, running.started_at))
-        if look.place is None and (found := self._search(task)):
+        if look.place is None and (found := self._search.find(task)):
             task, look = found, self._look(found)
         if isinstance(look.place, Running):
             look = replace(look, place=self._read_holder(task, workers))
@@ -154,42 +138,6 @@ class TaskFinder:
             answers = pipe.execute()
         holders = [worker for worker, has_it in zip(asked, answers, strict=True) if has_it]
         return _running(holders[0]) if holders else Running()
-
-    def _search(self, task: SoughtTask) -> SoughtTask | None:
-        """Looks for a task by its message, a step in each list a round trip."""
-        hashes = dict(_hashes(task.possible_lists(self._all_lists(task))))
-        cursors = dict.fromkeys(hashes, b"0")
-        for _ in range(SEARCH_ROUND_TRIPS):
-            for name, redis_id, stored in self._seek(cursors, task.message_id):
-                if (body := read_body(stored)) and body.message_id == task.message_id:
-                    found = SoughtTask.from_body(body)
-                    return replace(found, lane=hashes[name], redis_id=redis_id.decode(errors="replace"))
-            if not cursors:
-                break
-        return None
-
-    def _all_lists(self, task: SoughtTask) -> tuple[str, ...]:
-        if task.actor is not None:
-            return ()
-        with self._queues.pipeline(transaction=False) as pipe:
-            pipe.smembers(keys.QUEUES)
-            pipe.smembers(keys.LANES)
-            names = set().union(*pipe.execute())
-        return tuple(sorted({name.decode(errors="replace") for name in names} | {task.queue}))
-
-    def _seek(self, cursors: dict[str, bytes], message_id: str) -> Iterator[tuple[str, bytes, bytes]]:
-        """One step in each hash; moves the cursors on, and removes those that are through."""
-        asked, needle = tuple(cursors), json.dumps(message_id)
-        with self._queues.pipeline(transaction=False) as pipe:
-            for name in asked:
-                pipe.eval(_SEEK, 1, name, cursors[name], SEARCH_STEP, needle)
-            answers = pipe.execute()
-        for name, (cursor, found) in zip(asked, answers, strict=True):
-            cursors[name] = cursor
-            if cursor == b"0":
-                del cursors[name]
-            for redis_id, stored in zip(found[::2], found[1::2], strict=True):
-                yield name, redis_id, stored
 
     def _explain_pending(
         self, task: SoughtTask, at: float, place: Place, workers: Sequence[WorkerReading]
@@ -208,14 +156,6 @@ class TaskFinder:
 
     def _estimate(self, place: Place, workers: Iterable[WorkerReading]) -> Estimate:
         return estimate_wait(place, sum(worker.takes_tasks for worker in workers), None)
-
-
-def _hashes(lists: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """The hashes of messages of these lists, each with its list: the delayed first, who may be in a lane already."""
-    names = tuple(lists)
-    yield from ((keys.delayed_bodies(name), name) for name in names if LaneName.parse(name).model is None)
-    yield from ((keys.bodies(name), name) for name in names)
-    yield from ((keys.dead_bodies(name), name) for name in names)
 
 
 def _place(task: SoughtTask, at: float, answers: Sequence[Any]) -> Place | None:

@@ -14,7 +14,7 @@ from actors.client import Client
 from actors.errors import RedisUnreachable
 from actors.payloads import REQUESTS
 from actors.queueing.broker import ClusterBroker
-from settings import keys, task_finder
+from settings import keys, task_search
 from settings.config import Settings
 from settings.connections import result_client
 from settings.explanation import Cancelled, DeadLetter, Delayed, Ended, Explanation, Running, Unknown, Waiting
@@ -138,6 +138,18 @@ def test_a_task_in_a_workers_record_runs_there(
         assert explained.workers[0].text == "loading org/a@main, busy with 1 task"
 
 
+def test_a_task_that_two_workers_claim_runs_where_the_fresher_word_comes_from(
+    client: Client, broker: ClusterBroker, workers: Cluster
+) -> None:
+    message = send(client)
+    take(broker)
+    running = {"message_id": message.message_id, "actor": "embed", "model": "org/a", "started_at": 1000.0}
+    workers.beat("died", age_seconds=9, running=[running])
+    workers.beat("lives", age_seconds=1, running=[running])
+
+    assert client.explain(message).place == Running(worker_id="lives", since=1000.0)
+
+
 def test_a_task_that_was_just_taken_is_known_from_what_redis_gave(
     client: Client, broker: ClusterBroker, workers: Cluster
 ) -> None:
@@ -159,13 +171,24 @@ def test_a_task_whose_worker_has_died_is_in_nobodys_hands(client: Client, broker
     assert "comes back into its lane" in explained.text
 
 
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"traceback": "Traceback (most recent call last):\n  …\nValueError: no room\n"}, "ValueError: no room"),
+        ({"retry_reasons": ["StoreUnreachable: away", "DeviceOutOfMemory: full"]}, "DeviceOutOfMemory: full"),
+        ({"retry_reasons": 5, "traceback": []}, None),
+    ],
+)
 def test_a_retry_is_delayed_with_its_reason(
-    client: Client, broker: ClusterBroker, explain_id: Callable[[str], Explanation]
+    client: Client,
+    broker: ClusterBroker,
+    explain_id: Callable[[str], Explanation],
+    options: dict[str, object],
+    reason: str | None,
 ) -> None:
     message = send(client)
     (taken,) = take(broker)
-    failure = "Traceback (most recent call last):\n  …\nactors.errors.DeviceOutOfMemory: no room for 8 GB\n"
-    taken.options.update(retries=1, traceback=failure)
+    taken.options.update(retries=1, **options)
     broker.enqueue(taken, delay=60_000)
     broker.do_ack(LANE, message.options["redis_message_id"])
 
@@ -174,7 +197,7 @@ def test_a_retry_is_delayed_with_its_reason(
         assert isinstance(place, Delayed)
         assert place.until is not None
         assert 50 < place.until - time.time() < 61
-        assert (place.retries, place.reason) == (1, "actors.errors.DeviceOutOfMemory: no room for 8 GB")
+        assert (place.retries, place.reason) == (1, reason)
         assert explained.model == "org/a"
 
 
@@ -253,8 +276,8 @@ def test_what_was_never_sent_is_unknown(client: Client, explain_id: Callable[[st
 
 
 def test_a_search_has_an_end(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(task_finder, "SEARCH_ROUND_TRIPS", 1)
-    monkeypatch.setattr(task_finder, "SEARCH_STEP", 1)
+    monkeypatch.setattr(task_search, "ROUND_TRIPS", 1)
+    monkeypatch.setattr(task_search, "STEP", 1)
     messages = [without_redis_id(send(client)) for _ in range(64)]
 
     states = {client.explain(message).place.state for message in messages}
