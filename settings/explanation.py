@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from settings.capacity import Capacity
 from settings.lane_names import Priority
 from settings.records import Record
 from settings.worker_answers import WorkerAnswer
@@ -143,17 +144,18 @@ def _describe_delayed(place: Delayed, at: float) -> str:
     return f"waits {when} to be tried again, after failure {place.retries}: {place.reason or 'no reason is told'}"
 
 
-def estimate_wait(place: Place, workers: int, seconds_per_task: float | None) -> Estimate:
+def estimate_wait(place: Place, capacity: Capacity) -> Estimate:
     """Tasks ahead times measured seconds for each, shared by the workers that take tasks."""
     if not isinstance(place, Waiting):
         return NO_ESTIMATE
+    workers, seconds_per_task = capacity.workers, capacity.seconds_per_task
     if not workers:
         return Estimate(basis="no worker with a device takes tasks")
     if seconds_per_task is None:
         return Estimate(basis="too few tasks of its model have been measured of late")
     factors = f"{place.ahead:,} ahead, {seconds_per_task:.3g} s each, shared by {workers}"
     return Estimate(
-        seconds=place.ahead * seconds_per_task / workers,
+        seconds=capacity.wait_seconds(place.ahead),
         basis=f"{factors} worker{'' if workers == 1 else 's'}; other models' tasks and loading are not counted",
     )
 

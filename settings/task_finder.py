@@ -8,6 +8,7 @@ import redis
 from pydantic import ValidationError
 
 from settings import keys
+from settings.capacity import CapacityReader
 from settings.explanation import (
     NO_ESTIMATE,
     Cancelled,
@@ -52,7 +53,8 @@ class TaskFinder:
     """Finds tasks with a client of each database. Safe to share between threads, as its clients are."""
 
     def __init__(self, queues: redis.Redis, results: redis.Redis) -> None:
-        self._queues, self._results, self._search = queues, results, TaskSearch(queues)
+        self._queues, self._results = queues, results
+        self._search, self._capacity = TaskSearch(queues), CapacityReader(queues)
 
     def explain(self, task: SoughtTask) -> Explanation:
         """Where a task is and why.
@@ -145,7 +147,7 @@ class TaskFinder:
         if isinstance(place, DeadLetter):
             return _explanation(task, at, place)
         answers = answers_of(workers, task.model, self._read_footprint(task, workers))
-        return _explanation(task, at, place, answers, self._estimate(place, workers))
+        return _explanation(task, at, place, answers, self._estimate(task, place))
 
     def _read_footprint(self, task: SoughtTask, workers: Iterable[WorkerReading]) -> int | None:
         """What a model took when it was last loaded; not asked for while a worker holds it and tells."""
@@ -154,8 +156,10 @@ class TaskFinder:
         stored = cast("bytes | None", self._queues.get(keys.footprint(task.model)))
         return int(stored) if stored and stored.isdigit() else None
 
-    def _estimate(self, place: Place, workers: Iterable[WorkerReading]) -> Estimate:
-        return estimate_wait(place, sum(worker.takes_tasks for worker in workers), None)
+    def _estimate(self, task: SoughtTask, place: Place) -> Estimate:
+        if not isinstance(place, Waiting):
+            return NO_ESTIMATE
+        return estimate_wait(place, self._capacity.read(task.model or ""))
 
 
 def _place(task: SoughtTask, at: float, answers: Sequence[Any]) -> Place | None:

@@ -24,12 +24,6 @@ class WorkerReading:
         """Whether it has missed beats."""
         return self.age_seconds > LATE_AFTER_SECONDS
 
-    @property
-    def takes_tasks(self) -> bool:
-        """Whether it is there and serves a device."""
-        record = self.record
-        return not self.is_late and record is not None and record.device is not None and record.state not in _TAKES_NONE
-
 
 class WorkerAnswer(Record):
     """One worker's answer; `None` stands for what nobody can tell."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from settings.capacity import Capacity
 from settings.explanation import (
     Cancelled,
     DeadLetter,
@@ -57,7 +58,7 @@ def test_every_place_has_its_sentence(place: Place, sentence: str) -> None:
 
 
 def test_the_estimate_shares_what_is_ahead_among_the_workers_and_says_how() -> None:
-    estimate = estimate_wait(WAITING, workers=4, seconds_per_task=0.5)
+    estimate = estimate_wait(WAITING, Capacity(workers=4, seconds_per_task=0.5))
 
     assert estimate.seconds == 0.25
     assert estimate.basis == (
@@ -76,6 +77,6 @@ def test_the_estimate_shares_what_is_ahead_among_the_workers_and_says_how() -> N
 def test_without_a_basis_there_is_a_reason_instead_of_an_estimate(
     place: Place, workers: int, seconds_per_task: float | None, reason: str
 ) -> None:
-    estimate = estimate_wait(place, workers, seconds_per_task)
+    estimate = estimate_wait(place, Capacity(workers, seconds_per_task))
 
     assert (estimate.seconds, estimate.basis) == (None, reason)

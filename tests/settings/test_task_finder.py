@@ -15,6 +15,7 @@ from actors.errors import RedisUnreachable
 from actors.payloads import REQUESTS
 from actors.queueing.broker import ClusterBroker
 from settings import keys, task_search
+from settings.capacity import note_service
 from settings.config import Settings
 from settings.connections import result_client
 from settings.explanation import Cancelled, DeadLetter, Delayed, Ended, Explanation, Running, Unknown, Waiting
@@ -299,6 +300,16 @@ def test_workers_say_who_would_have_to_load_what(client: Client, workers: Cluste
         "gpu-01-42": "would have to load 3.0 GB, free memory not known",
         "gpu-02-43": "late for 9 s, standby",
     }
+
+
+def test_the_estimate_uses_what_workers_measured(client: Client, queue_redis: redis.Redis) -> None:
+    _, _, message = (send(client) for _ in range(3))
+    with queue_redis.pipeline() as pipe:
+        note_service(pipe, "org/a", seconds=5.0, tasks=10)
+        pipe.zadd(keys.DEVICES, {"gpu-01-42": queue_redis.time()[0]})
+        pipe.execute()
+
+    assert client.explain(message).estimate.seconds == 1.0
 
 
 @pytest.mark.parametrize(
