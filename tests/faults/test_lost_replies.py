@@ -1,0 +1,218 @@
+"""An answer of Redis is lost, or never comes: no task is stranded, none is lost, and the log says what was recovered."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import dramatiq
+import pytest
+import redis
+from dramatiq import Message
+from dramatiq.results import ResultFailure
+
+from actors.broker import create_broker
+from actors.errors import TransientError
+from actors.queueing.broker import ClusterBroker
+from actors.queueing.results import ResultBackend
+from settings import keys
+from settings.config import Settings
+from tests.faults.proxy import Fault, FaultyProxy
+from tests.light_worker import leftovers, working
+from tests.servers import RedisServer
+from tests.waiting import wait_until
+
+#: What the commands contain on the wire.
+FETCH, ACK, NACK, ENQUEUE = (b"\r\n%s\r\n" % name for name in (b"fetch", b"ack", b"nack", b"enqueue"))
+
+LANE = b"inference.normal.org/a"
+
+#: How long the worker waits for an answer, by an option of its URL.
+ANSWER_SECONDS = 0.4
+
+#: From a fault to the end of the task.
+END_MS = 8_000
+
+LOSSES = pytest.mark.parametrize("fault", [Fault.LOST_REPLY, Fault.SILENCE, Fault.CUT], ids=lambda fault: fault.name)
+
+
+@dataclass
+class Rig:
+    """A worker behind a proxy, and a caller with a connection of its own."""
+
+    proxy: FaultyProxy
+    direct: Settings
+    caller: ClusterBroker
+    ran: list[str] = field(default_factory=list)
+    task: dramatiq.Actor[..., Any] = field(init=False)
+
+    def message(self, name: str, fails: str = "", **options: Any) -> Message[Any]:
+        """A task that is still to be sent."""
+        return self.task.message_with_options(kwargs={"model": "org/a", "name": name, "fails": fails}, **options)
+
+    def send(self, name: str, fails: str = "", delay: int | None = None) -> Message[Any]:
+        """Sends a task around the proxy."""
+        return self.caller.enqueue(self.message(name, fails), delay=delay)
+
+    def result(self, message: Message[Any]) -> Any:
+        """The task's result, read around the proxy."""
+        return message.get_result(backend=ResultBackend(self.direct), block=True, timeout=END_MS)
+
+    def assert_nothing_is_left(self) -> None:
+        """Waits until no list, delay or ack set of Redis has a message."""
+        wait_until(lambda: not leftovers(self.direct), "no message is left", 10)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """One worker for all tests of this file, which ends only when each of them left it in order."""
+    folder = tmp_path_factory.mktemp("lost-replies")
+    server = RedisServer(folder / "redis").start()
+    proxy = FaultyProxy(server.port)
+    direct = Settings(_env_file=None, redis_url=server.url, state_dir=folder, gpu_devices="cpu", worker_concurrency=4)
+    behind = direct.model_copy(update={"redis_url": f"{proxy.url}?socket_timeout={ANSWER_SECONDS}"})
+    rig, broker = Rig(proxy, direct, create_broker(direct)), create_broker(behind)
+
+    def run(model: str, name: str, fails: str = "") -> str:
+        rig.ran.append(name)
+        if fails == "once" and rig.ran.count(name) == 1:
+            raise TransientError("once")
+        if fails == "always":
+            raise ValueError("always")
+        return f"result of {name}"
+
+    rig.task = dramatiq.actor(
+        run, actor_name="task", broker=broker, queue_name=keys.INFERENCE_QUEUE, min_backoff=1, max_backoff=10
+    )
+    with working(broker):
+        yield rig
+    proxy.close()
+    server.stop()
+
+
+@pytest.fixture
+def rig(served: Rig, caplog: pytest.LogCaptureFixture) -> Rig:
+    """The worker, with the log at hand."""
+    caplog.set_level(logging.INFO)
+    served.ran.clear()
+    return served
+
+
+@LOSSES
+def test_a_lost_answer_to_a_fetch_strands_no_task(rig: Rig, fault: Fault, caplog: pytest.LogCaptureFixture) -> None:
+    trap = rig.proxy.trap(fault, FETCH, LANE)
+    messages = [rig.send(f"task {number}") for number in range(5)]
+
+    assert [rig.result(message) for message in messages] == [f"result of task {number}" for number in range(5)]
+    assert trap.is_sprung
+    assert fault is Fault.CUT or f"message(s) of {LANE.decode()!r} whose fetch was lost" in caplog.text
+    rig.assert_nothing_is_left()
+
+
+@LOSSES
+def test_a_lost_answer_to_the_fetch_of_a_delayed_task_strands_it_not(rig: Rig, fault: Fault) -> None:
+    trap = rig.proxy.trap(fault, FETCH, b"inference.DQ")
+
+    message = rig.send("late", delay=100)
+
+    assert rig.result(message) == "result of late"
+    assert trap.is_sprung
+    rig.assert_nothing_is_left()
+
+
+@LOSSES
+def test_a_lost_answer_to_a_look_at_the_lanes_costs_a_look(rig: Rig, fault: Fault) -> None:
+    trap = rig.proxy.trap(fault, keys.LANES.encode(), keys.FREE_WORKERS.encode())
+    wait_until(lambda: trap.is_sprung, "the worker looks")
+
+    assert rig.result(rig.send("task")) == "result of task"
+    rig.assert_nothing_is_left()
+
+
+@LOSSES
+@pytest.mark.parametrize("verdict", [ACK, NACK])
+def test_a_lost_answer_to_an_acknowledgement_leaves_nothing_behind(
+    rig: Rig, fault: Fault, verdict: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    trap = rig.proxy.trap(fault, verdict, LANE)
+    message = rig.send("task", fails="always" if verdict is NACK else "")
+
+    if verdict is NACK:
+        with pytest.raises(ResultFailure, match="ValueError: always"):
+            rig.result(message)
+    else:
+        assert rig.result(message) == "result of task"
+    wait_until(lambda: trap.is_sprung, "the task is put away")
+    wait_until(lambda: "The operation will be retried" in caplog.text, "the worker notices")
+    rig.assert_nothing_is_left()
+    assert rig.ran == ["task"]
+
+
+@LOSSES
+def test_a_lost_answer_to_a_result_costs_another_try(rig: Rig, fault: Fault, caplog: pytest.LogCaptureFixture) -> None:
+    trap = rig.proxy.trap(fault, b"result of task")
+
+    assert rig.result(rig.send("task")) == "result of task"
+
+    rig.assert_nothing_is_left()
+    assert trap.is_sprung
+    assert rig.ran == ["task"]
+    assert "kept until Redis answers again" in caplog.text
+
+
+@LOSSES
+def test_a_lost_answer_to_a_failure_costs_another_try(rig: Rig, fault: Fault) -> None:
+    trap = rig.proxy.trap(fault, b"ValueError", b"always")
+
+    with pytest.raises(ResultFailure, match="ValueError: always"):
+        rig.result(rig.send("task", fails="always"))
+
+    rig.assert_nothing_is_left()
+    assert trap.is_sprung
+    assert rig.ran == ["task"]
+
+
+@LOSSES
+def test_a_lost_answer_to_the_note_of_a_delivery_does_not_hold_the_task_up(rig: Rig, fault: Fault) -> None:
+    trap = rig.proxy.trap(fault, b"cm:deliveries:")
+
+    assert rig.result(rig.send("task")) == "result of task"
+
+    rig.assert_nothing_is_left()
+    assert trap.is_sprung
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault.LOST_REPLY, Fault.SILENCE, pytest.param(Fault.CUT, marks=pytest.mark.xfail(reason="Dramatiq's Retries"))],
+)
+def test_a_lost_answer_to_the_enqueue_of_a_retry_loses_no_task(rig: Rig, fault: Fault) -> None:
+    trap = rig.proxy.trap(fault, ENQUEUE, b"inference.DQ")
+
+    assert rig.result(rig.send("task", fails="once")) == "result of task"
+
+    assert trap.is_sprung
+    rig.assert_nothing_is_left()
+
+
+@LOSSES
+def test_a_lost_answer_to_the_enqueue_of_a_delayed_task_that_is_due_loses_no_task(rig: Rig, fault: Fault) -> None:
+    trap = rig.proxy.trap(fault, ENQUEUE, LANE)
+
+    assert rig.result(rig.send("task", delay=100)) == "result of task"
+
+    assert trap.is_sprung
+    rig.assert_nothing_is_left()
+
+
+@LOSSES
+def test_a_caller_whose_enqueue_was_lost_is_told_so(rig: Rig, fault: Fault) -> None:
+    trap = rig.proxy.trap(fault, ENQUEUE, b"doubtful")
+    message = rig.message("doubtful")
+
+    with pytest.raises((redis.ConnectionError, redis.TimeoutError)):
+        rig.task.broker.enqueue(message)
+
+    assert trap.is_sprung
+    assert fault is Fault.CUT or rig.result(message) == "result of doubtful"
+    rig.assert_nothing_is_left()
