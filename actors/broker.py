@@ -3,7 +3,7 @@
 import os
 
 import dramatiq
-from dramatiq.middleware import Callbacks, CurrentMessage, Middleware, Pipelines, Retries
+from dramatiq.middleware import CurrentMessage, Middleware, Retries
 from dramatiq.results import Results
 from periodiq import PeriodiqMiddleware
 
@@ -16,6 +16,7 @@ from actors.middleware.failure_answer import FailureAnswer
 from actors.middleware.heartbeat import Heartbeat
 from actors.middleware.local_redis import LocalRedis
 from actors.middleware.log_privacy import LogPrivacy
+from actors.middleware.next_tasks import LastingCallbacks, LastingPipelines
 from actors.middleware.recovery import RecoveryLife
 from actors.middleware.time_limit import ThreadTimeLimit
 from actors.queueing.broker import ClusterBroker
@@ -66,8 +67,8 @@ def create_broker(settings: Settings) -> ClusterBroker:
 def _task_hooks(settings: Settings, results: ResultBackend, result_ttl_ms: int) -> list[Middleware]:
     return [
         ThreadTimeLimit(time_limit=(settings.task_timeout + TIME_LIMIT_MARGIN_SECONDS) * 1000),
-        Callbacks(),
-        Pipelines(),
+        LastingCallbacks(),
+        LastingPipelines(),
         FailureAnswer(results, result_ttl_ms),
         Retries(min_backoff=1_000, max_backoff=30_000, retry_when=is_worth_retrying),
         CurrentMessage(),

@@ -84,6 +84,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     rig.task = dramatiq.actor(
         run, actor_name="task", broker=broker, queue_name=keys.INFERENCE_QUEUE, min_backoff=1, max_backoff=10
     )
+    dramatiq.actor(
+        lambda message, _: rig.ran.append(f"follow-up of {message['kwargs']['name']}"),
+        actor_name="follow-up",
+        broker=broker,
+        queue_name=keys.INFERENCE_QUEUE,
+    )
     with working(broker):
         yield rig
     proxy.close()
@@ -201,6 +207,29 @@ def test_a_lost_answer_to_the_enqueue_of_a_delayed_task_that_is_due_loses_no_tas
 
     assert rig.result(rig.send("task", delay=100)) == "result of task"
 
+    assert trap.is_sprung
+    rig.assert_nothing_is_left()
+
+
+@LOSSES
+def test_a_lost_answer_to_the_enqueue_of_a_pipelines_next_task_loses_it_not(rig: Rig, fault: Fault) -> None:
+    trap = rig.proxy.trap(fault, ENQUEUE, b"second")
+    first, second = rig.message("first"), rig.message("second", pipe_ignore=True)
+
+    dramatiq.pipeline([first, second], broker=rig.caller).run()
+
+    assert rig.result(second) == "result of second"
+    assert trap.is_sprung
+    rig.assert_nothing_is_left()
+
+
+@LOSSES
+def test_a_lost_answer_to_the_enqueue_of_a_callback_loses_it_not(rig: Rig, fault: Fault) -> None:
+    trap = rig.proxy.trap(fault, ENQUEUE, b"follow-up")
+
+    rig.caller.enqueue(rig.message("first", on_success="follow-up"))
+
+    wait_until(lambda: "follow-up of first" in rig.ran, "the callback runs")
     assert trap.is_sprung
     rig.assert_nothing_is_left()
 
