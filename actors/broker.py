@@ -3,7 +3,7 @@
 import os
 
 import dramatiq
-from dramatiq.middleware import CurrentMessage, Middleware, Retries
+from dramatiq.middleware import AgeLimit, CurrentMessage, Middleware, Retries
 from dramatiq.results import Results
 from periodiq import PeriodiqMiddleware
 
@@ -66,6 +66,7 @@ def create_broker(settings: Settings) -> ClusterBroker:
 
 def _task_hooks(settings: Settings, results: ResultBackend, result_ttl_ms: int) -> list[Middleware]:
     return [
+        AgeLimit(),
         ThreadTimeLimit(time_limit=(settings.task_timeout + TIME_LIMIT_MARGIN_SECONDS) * 1000),
         LastingCallbacks(),
         LastingPipelines(),

@@ -1,4 +1,4 @@
-"""An engine without torch, for tests of what surrounds it: it computes nothing, and each run leaves a line in a file."""
+"""An engine without torch, for tests of what surrounds it: it computes nothing, and each run leaves a line."""
 
 import os
 import signal

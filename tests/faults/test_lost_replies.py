@@ -1,4 +1,4 @@
-"""An answer of Redis is lost, or never comes: no task is stranded, none is lost, and the log says what was recovered."""
+"""An answer of Redis is lost, or never comes: no task is stranded or lost, and the log says what was recovered."""
 
 import logging
 from collections.abc import Iterator
