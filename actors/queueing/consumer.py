@@ -50,9 +50,13 @@ class WakingConsumer(_RedisConsumer):
         self._settle(message)
 
     def requeue(self, messages: Iterable[Any]) -> None:
-        for message in messages:
-            self.broker.do_requeue(self._list_of(message), _id(message))
+        ids_by_list: dict[str, list[str]] = {}
+        for message in messages:  # all, before Redis is asked: Dramatiq forgets a message as it hands it over
+            ids_by_list.setdefault(self._list_of(message), []).append(_id(message))
             self._held.discard(_id(message))
+        with _connection_errors():
+            for list_name, ids in ids_by_list.items():
+                self.broker.do_requeue(list_name, *ids)
 
     def __next__(self) -> MessageProxy | None:
         with _connection_errors():

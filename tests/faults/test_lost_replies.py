@@ -23,7 +23,11 @@ from tests.servers import RedisServer
 from tests.waiting import wait_until
 
 #: What the commands contain on the wire.
-FETCH, ACK, NACK, ENQUEUE = (b"\r\n%s\r\n" % name for name in (b"fetch", b"ack", b"nack", b"enqueue"))
+FETCH, ACK, NACK, ENQUEUE, REQUEUE = (
+    b"\r\n%s\r\n" % name for name in (b"fetch", b"ack", b"nack", b"enqueue", b"requeue")
+)
+
+DELAYED = b"inference.DQ"
 
 LANE = b"inference.normal.org/a"
 
@@ -117,7 +121,7 @@ def test_a_lost_answer_to_a_fetch_strands_no_task(rig: Rig, fault: Fault, caplog
 
 @LOSSES
 def test_a_lost_answer_to_the_fetch_of_a_delayed_task_strands_it_not(rig: Rig, fault: Fault) -> None:
-    trap = rig.proxy.trap(fault, FETCH, b"inference.DQ")
+    trap = rig.proxy.trap(fault, FETCH, DELAYED)
 
     message = rig.send("late", delay=100)
 
@@ -193,7 +197,7 @@ def test_a_lost_answer_to_the_note_of_a_delivery_does_not_hold_the_task_up(rig: 
     [Fault.LOST_REPLY, Fault.SILENCE, pytest.param(Fault.CUT, marks=pytest.mark.xfail(reason="Dramatiq's Retries"))],
 )
 def test_a_lost_answer_to_the_enqueue_of_a_retry_loses_no_task(rig: Rig, fault: Fault) -> None:
-    trap = rig.proxy.trap(fault, ENQUEUE, b"inference.DQ")
+    trap = rig.proxy.trap(fault, ENQUEUE, DELAYED)
 
     assert rig.result(rig.send("task", fails="once")) == "result of task"
 
@@ -209,6 +213,20 @@ def test_a_lost_answer_to_the_enqueue_of_a_delayed_task_that_is_due_loses_no_tas
 
     assert trap.is_sprung
     rig.assert_nothing_is_left()
+
+
+@LOSSES
+def test_delayed_tasks_outlive_an_absence_of_redis_when_one_of_them_is_due(
+    rig: Rig, fault: Fault, caplog: pytest.LogCaptureFixture
+) -> None:
+    traps = [rig.proxy.trap(fault, ENQUEUE, b"first"), *(rig.proxy.trap(fault, REQUEUE, DELAYED) for _ in range(2))]
+    first, second = rig.send("first", delay=100), rig.send("second", delay=300)
+
+    assert [rig.result(first), rig.result(second)] == ["result of first", "result of second"]
+    assert traps[0].is_sprung
+    assert traps[1].is_sprung
+    rig.assert_nothing_is_left()
+    assert rig.ran.count("second") == 1
 
 
 @LOSSES

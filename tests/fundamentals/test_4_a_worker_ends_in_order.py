@@ -1,0 +1,101 @@
+"""A worker that is asked to end finishes what it has begun and gives back what it has not."""
+
+import threading
+from collections.abc import Iterator
+
+import dramatiq
+import pytest
+import redis
+
+from actors.broker import create_broker
+from actors.queueing.broker import ClusterBroker
+from settings import keys
+from settings.config import Settings
+from settings.connections import queue_client
+from tests.light_worker import leftovers, working
+from tests.servers import RedisServer
+from tests.waiting import wait_until
+
+LANE = "inference.normal.org/a"
+
+DELAYED = keys.ready("inference.DQ")
+
+
+class Task:
+    """An actor that waits until it may end."""
+
+    def __init__(self, broker: ClusterBroker) -> None:
+        self.started, self.may_end = threading.Semaphore(0), threading.Event()
+        self.ended: list[str] = []
+        self.actor = dramatiq.actor(self._run, broker=broker, queue_name=keys.INFERENCE_QUEUE, actor_name="task")
+
+    def send(self, name: str, **options: int) -> None:
+        """Sends a task of this name."""
+        self.actor.send_with_options(kwargs={"model": "org/a", "name": name}, **options)
+
+    def _run(self, model: str, name: str) -> None:
+        self.started.release()
+        self.may_end.wait()
+        self.ended.append(name)
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """A worker that takes two tasks at a time."""
+    return settings.model_copy(update={"gpu_devices": "cpu", "worker_concurrency": 2})
+
+
+@pytest.fixture
+def broker(settings: Settings) -> Iterator[ClusterBroker]:
+    broker = create_broker(settings)
+    yield broker
+    broker.close()
+
+
+def test_what_it_has_begun_it_finishes_and_the_rest_goes_back(
+    broker: ClusterBroker, settings: Settings, queue_redis: redis.Redis
+) -> None:
+    task = Task(broker)
+    with working(broker):
+        for name in ("one", "two", "three", "four"):
+            task.send(name)
+        assert task.started.acquire(timeout=10)
+        assert task.started.acquire(timeout=10)
+        threading.Timer(0.5, task.may_end.set).start()
+
+    assert {"one", "two"} <= set(task.ended)
+    assert len(task.ended) + queue_redis.llen(keys.ready(LANE)) == 4
+    assert _in_hand(settings) == []
+
+
+def test_delayed_messages_that_it_had_in_memory_go_back(
+    broker: ClusterBroker, settings: Settings, queue_redis: redis.Redis
+) -> None:
+    with working(broker):
+        _send_late(Task(broker), queue_redis)
+
+    assert queue_redis.llen(DELAYED) == 1
+    assert _in_hand(settings) == []
+
+
+def test_it_ends_while_redis_is_away(own_redis: RedisServer, settings: Settings, redis_url: str) -> None:
+    settings = settings.model_copy(update={"redis_url": own_redis.url})
+    broker = create_broker(settings)
+    with queue_client(settings) as client, working(broker):
+        _send_late(Task(broker), client)
+        own_redis.kill()
+
+    own_redis.start()
+    with queue_client(settings) as client:
+        assert client.hlen(keys.delayed_bodies(keys.INFERENCE_QUEUE)) == 1
+
+
+def _send_late(task: Task, client: redis.Redis) -> None:
+    """Sends tasks that are due in a minute and waits until the worker has them in memory."""
+    task.send("late", delay=60_000)
+    bodies = keys.delayed_bodies(keys.INFERENCE_QUEUE)
+    wait_until(lambda: client.hlen(bodies) and not client.llen(DELAYED), "the worker has fetched it")
+
+
+def _in_hand(settings: Settings) -> list[str]:
+    return [name for name in leftovers(settings) if "__acks__" in name]
