@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-import orjson
 import redis
 from dramatiq.broker import MessageProxy
 from dramatiq.brokers.redis import _RedisConsumer
@@ -19,6 +18,7 @@ from dramatiq.common import compute_backoff
 from dramatiq.errors import ConnectionClosed
 from dramatiq.message import Message
 
+from actors.queueing.stored_message import UnreadableMessage, read_message
 from settings import keys
 
 if TYPE_CHECKING:
@@ -84,9 +84,25 @@ class WakingConsumer(_RedisConsumer):
         return [self.queue_name]
 
     def _fetch_from(self, list_name: str, room: int) -> list[Message[Any]]:
-        fetched = [_decoded(body) for body in self.broker.do_fetch(list_name, room) if body is not None]
-        self._held.update(map(_id, fetched))
+        fetched, problems = [], []
+        for body in self.broker.do_fetch(list_name, room):
+            try:
+                if body is not None:
+                    fetched.append(read_message(body, self.queue_name))
+            except UnreadableMessage as problem:
+                problems.append(problem)
+        readable = set(map(_id, fetched))
+        if problems:
+            self._put_unreadable_away(list_name, readable, problems)
+        self._held |= readable
         return fetched
+
+    def _put_unreadable_away(self, list_name: str, readable: set[str], problems: list[UnreadableMessage]) -> None:
+        """Makes dead letters of what was given and is neither held nor readable, for it cannot say its id."""
+        unreadable = self._given(list_name) - self._held - readable
+        self.logger.error("%s of %r cannot be read and become dead letters: %s.", unreadable, list_name, problems)
+        for redis_id in unreadable:
+            self.broker.do_nack(list_name, redis_id)
 
     def _next_fetched(self) -> MessageProxy | None:
         if not self.message_cache:
@@ -116,10 +132,14 @@ class WakingConsumer(_RedisConsumer):
     def _take_back_lost_answers(self) -> None:
         """Requeues what Redis gave to this process and no thread of it holds: the answer to that fetch was lost."""
         for list_name in self._lists():
-            given = cast("set[bytes]", self.broker.client.smembers(keys.acks(self.broker.broker_id, list_name)))
-            if lost := {redis_id.decode() for redis_id in given} - self._held:
+            if lost := self._given(list_name) - self._held:
                 self.logger.warning("Taking back %d message(s) of %r whose fetch was lost.", len(lost), list_name)
                 self.broker.do_requeue(list_name, *lost)
+
+    def _given(self, list_name: str) -> set[str]:
+        """The ids of what Redis gave to this process out of a list, and has not been told the end of."""
+        given = cast("set[bytes]", self.broker.client.smembers(keys.acks(self.broker.broker_id, list_name)))
+        return {redis_id.decode() for redis_id in given}
 
 
 @contextmanager
@@ -129,15 +149,6 @@ def _connection_errors() -> Iterator[None]:
         yield
     except (redis.ConnectionError, redis.TimeoutError) as error:
         raise ConnectionClosed(error) from None
-
-
-def _decoded(body: bytes) -> Message[Any]:
-    """What Dramatiq's encoder reads, faster; what orjson refuses, such as NaN, is left to it."""
-    try:
-        fields = orjson.loads(body)
-        return Message(**{**fields, "args": tuple(fields["args"])})
-    except orjson.JSONDecodeError:
-        return Message.decode(body)
 
 
 def _id(message: Any) -> str:
