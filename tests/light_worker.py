@@ -1,6 +1,6 @@
 """A worker in threads of the test's process: every hook and queue of a real one, without torch and without a model."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -17,9 +17,10 @@ RETRY_SECONDS = 0.1
 
 
 @contextmanager
-def working(broker: ClusterBroker) -> Iterator[Worker]:
-    """Runs a broker's actors until the block ends; one such worker a process at a time."""
+def working(broker: ClusterBroker, compute: Callable[[str], str] = stand_in_engine.compute) -> Iterator[Worker]:
+    """Runs a broker's actors until the block ends, and `compute` for `classify`; one a process at a time."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stand_in_engine, "compute", compute)
         patch.setattr("actors.middleware.engine_life.ENGINE_MODULE", stand_in_engine.MODULE)
         patch.setattr("dramatiq.worker.CONSUMER_RESTART_DELAY_SECS", RETRY_SECONDS)
         patch.setattr("dramatiq.worker.POST_PROCESS_MESSAGE_RETRY_DELAY_SECS", RETRY_SECONDS)

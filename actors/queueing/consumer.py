@@ -94,7 +94,7 @@ class WakingConsumer(_RedisConsumer):
         readable = set(map(_id, fetched))
         if problems:
             self._put_unreadable_away(list_name, readable, problems)
-        self._held |= readable
+        self._held.update(readable)
         return fetched
 
     def _put_unreadable_away(self, list_name: str, readable: set[str], problems: list[UnreadableMessage]) -> None:
