@@ -23,7 +23,7 @@ MODULE = __name__
 RUNS_FILE = "STAND_IN_RUNS_FILE"
 
 #: How long one run takes.
-COMPUTE_SECONDS = 0.03
+COMPUTE_SECONDS = 0.1
 
 #: How many it computes at a time.
 THREADS = 4
