@@ -68,6 +68,33 @@ def test_what_it_has_begun_it_finishes_and_the_rest_goes_back(
     assert _in_hand(settings) == []
 
 
+def test_while_it_ends_it_takes_nothing_more(
+    broker: ClusterBroker, settings: Settings, queue_redis: redis.Redis
+) -> None:
+    dramatiq.actor(lambda **_: None, broker=broker, queue_name=keys.INFERENCE_QUEUE, actor_name="classify")
+    may_end, started = threading.Event(), threading.Semaphore(0)
+
+    def compute(text: str) -> str:
+        started.release()
+        may_end.wait()
+        return text
+
+    def send(name: str) -> None:
+        fields = {"model": "org/a", "texts": [name]}
+        broker.enqueue(dramatiq.Message(keys.INFERENCE_QUEUE, "classify", (), fields, {}))
+
+    with working(broker, compute):
+        send("begun")
+        assert started.acquire(timeout=10)
+        threading.Timer(0.3, lambda: [send(name) for name in ("first", "second")]).start()
+        threading.Timer(1.3, may_end.set).start()
+        commands = queue_redis.info("stats")["total_commands_processed"]
+
+    bodies = [queue_redis.hget(keys.bodies(LANE), redis_id) for redis_id in queue_redis.lrange(keys.ready(LANE), 0, -1)]
+    assert [dramatiq.Message.decode(body).kwargs["texts"] for body in bodies] == [["first"], ["second"]]
+    assert queue_redis.info("stats")["total_commands_processed"] - commands < 300
+
+
 def test_delayed_messages_that_it_had_in_memory_go_back(
     broker: ClusterBroker, settings: Settings, queue_redis: redis.Redis
 ) -> None:
