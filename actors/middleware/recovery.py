@@ -18,8 +18,10 @@ class RecoveryLife(Middleware):
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Main thread, before the device is opened, which may take long."""
-        recovery = Recovery(cast("ClusterBroker", broker), this_host())
-        self._thread = RecoveryThread(recovery, ProcessIdentity.of_this_process())
+        cluster, process = cast("ClusterBroker", broker), ProcessIdentity.of_this_process()
+        recovery = Recovery(cluster, this_host())
+        cluster.announce = lambda: recovery.register(process)
+        self._thread = RecoveryThread(recovery, process)
         self._thread.start()
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:

@@ -1,6 +1,6 @@
 """Dramatiq's Redis broker with a doorbell and lanes."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -27,6 +27,8 @@ class ClusterBroker(RedisBroker):
         self.swap_max_wait = swap_max_wait
         self.doorbell = Doorbell(self.client)
         self._held_ids: dict[str, set[str]] = {}
+        self.announce: Callable[[], None] = lambda: None
+        """Tells this host's other processes whose messages these are; called before any is taken."""
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> WakingConsumer:
         kind = LaneConsumer if queue_name == keys.INFERENCE_QUEUE else WakingConsumer

@@ -40,6 +40,7 @@ class WakingConsumer(_RedisConsumer):
         if queue_name.endswith(DELAYED):
             self._held.clear()  # its thread has forgotten what it held in memory
         with _connection_errors():
+            broker.announce()
             self._take_back_lost_answers()
 
     def ack(self, message: Any) -> None:

@@ -23,6 +23,10 @@ LOOK_SECONDS = 3.0
 #: Between two sweeps after the silent processes of all hosts.
 SWEEP_SECONDS = 15
 
+#: How long a process that ended is remembered: what it sent last may still be on its way to a Redis that stands still,
+#: and a fetch among it takes messages for a process that is gone.
+REMEMBER_MS = 15_000
+
 #: The most silent processes, and the most dead letters of a list, that one sweep takes; the next goes on.
 SWEEP_SIZE = 500
 
@@ -33,6 +37,7 @@ class Recovery:
     def __init__(self, broker: ClusterBroker, host: str, now_ms: Callable[[], int] = current_millis) -> None:
         self._broker, self._client, self._now_ms = broker, broker.client, now_ms
         self._siblings = Siblings(broker.client, host)
+        self._gone_since_ms: dict[str, int] = {}
 
     def register(self, process: ProcessIdentity) -> None:
         """Tells the siblings which process this broker belongs to."""
@@ -41,12 +46,17 @@ class Recovery:
     def give_back_own(self) -> None:
         """At the end of a process: what its threads did not finish in time, and its entries."""
         self._give_back({self._broker.broker_id: "this process"})
+        self._forget([self._broker.broker_id])
 
     def recover(self) -> None:
         """One look: the dead of this host at once, and now and then the silent of all hosts."""
         processes = self._siblings.processes()
         gone = {broker_id: process for broker_id, process in processes.items() if process.is_gone()}
         self._give_back({broker_id: f"process {process.pid} of this host" for broker_id, process in gone.items()})
+        self._gone_since_ms = {broker_id: self._gone_since_ms.get(broker_id, self._now_ms()) for broker_id in gone}
+        self._forget(
+            broker_id for broker_id, since_ms in self._gone_since_ms.items() if self._now_ms() - since_ms >= REMEMBER_MS
+        )
         if self._client.set(keys.SWEEPER, self._broker.broker_id, nx=True, ex=SWEEP_SECONDS):
             self._sweep(alive=processes.keys() - gone.keys())
 
@@ -56,7 +66,9 @@ class Recovery:
         silent = cast(
             "list[bytes]", self._client.zrangebyscore(keys.HEARTBEATS, "-inf", oldest_ms, start=0, num=SWEEP_SIZE)
         )
-        self._give_back(dict.fromkeys({broker_id.decode() for broker_id in silent} - set(alive), "a silent process"))
+        lost = {broker_id.decode() for broker_id in silent} - set(alive)
+        self._give_back(dict.fromkeys(lost, "a silent process"))
+        self._forget(lost)
         self._trim_dead_letters()
 
     def _give_back(self, holders: Mapping[str, str]) -> None:
@@ -69,7 +81,7 @@ class Recovery:
             self._ring()
 
     def _give_back_one(self, broker_id: str, lists: list[str]) -> int:
-        """Moves one process's ack sets back and forgets it; returns how many messages it held."""
+        """Moves one process's ack sets back; returns how many messages it held."""
         with self._client.pipeline(transaction=False) as pipe:
             for name in lists:
                 pipe.smembers(keys.acks(broker_id, name))
@@ -77,10 +89,13 @@ class Recovery:
         for name, ids in held.items():
             if ids:
                 self._broker.requeue_of(broker_id, name, ids)
-        # Last: until here the next look would find it again. The requeue was a sign of life.
-        self._client.zrem(keys.HEARTBEATS, broker_id)
-        self._siblings.remove(broker_id)
         return sum(map(len, held.values()))
+
+    def _forget(self, broker_ids: Iterable[str]) -> None:
+        """Last: until here the next look finds them again. Giving back was a sign of life."""
+        for broker_id in broker_ids:
+            self._client.zrem(keys.HEARTBEATS, broker_id)
+            self._siblings.remove(broker_id)
 
     def _trim_dead_letters(self) -> None:
         oldest_ms = self._now_ms() - self._broker.dead_message_ttl

@@ -12,7 +12,7 @@ from dramatiq.common import current_millis, dq_name
 
 from actors.broker import DEAD_MESSAGE_TTL_MS, HEARTBEAT_TIMEOUT_MS, create_broker
 from actors.queueing.broker import ClusterBroker
-from actors.queueing.recovery import Recovery, RecoveryThread
+from actors.queueing.recovery import REMEMBER_MS, Recovery, RecoveryThread
 from actors.queueing.siblings import ProcessIdentity, this_host
 from settings import keys
 from settings.config import Settings
@@ -70,9 +70,48 @@ def test_a_dead_siblings_messages_come_back_at_once(
     Recovery(survivor, HOST).recover()
 
     assert len(survivor.do_fetch(QUEUE, 1)) == 1
-    assert queue_redis.zscore(keys.HEARTBEATS, victim.broker_id) is None
-    assert queue_redis.hlen(keys.brokers(HOST)) == 0
     assert queue_redis.scard(keys.acks(victim.broker_id, QUEUE)) == 0
+
+
+def test_what_a_process_fetched_with_its_last_breath_comes_back_too(
+    victim: ClusterBroker, survivor: ClusterBroker, ended: ProcessIdentity
+) -> None:
+    recovery = Recovery(survivor, HOST)
+    Recovery(victim, HOST).register(ended)
+    recovery.recover()
+    assert len(victim.do_fetch(QUEUE, 1)) == 1  # it was on its way to a Redis that stood still
+
+    recovery.recover()
+
+    assert len(survivor.do_fetch(QUEUE, 1)) == 1
+
+
+def test_a_dead_sibling_is_forgotten_after_a_while(
+    victim: ClusterBroker, survivor: ClusterBroker, ended: ProcessIdentity, queue_redis: redis.Redis
+) -> None:
+    clock = iter([0, 0, REMEMBER_MS - 1, REMEMBER_MS - 1, REMEMBER_MS, REMEMBER_MS])
+    queue_redis.set(keys.SWEEPER, "another")
+    recovery = Recovery(survivor, HOST, now_ms=lambda: next(clock))
+    Recovery(victim, HOST).register(ended)
+
+    recovery.recover()
+    recovery.recover()
+    assert queue_redis.hlen(keys.brokers(HOST)) == 1
+
+    recovery.recover()
+    assert queue_redis.hlen(keys.brokers(HOST)) == 0
+    assert queue_redis.zscore(keys.HEARTBEATS, victim.broker_id) is None
+
+
+def test_a_process_is_known_to_its_siblings_before_it_takes_a_message(
+    settings: Settings, queue_redis: redis.Redis
+) -> None:
+    broker, process = declared(settings), ProcessIdentity.of_this_process()
+    broker.announce = lambda: Recovery(broker, HOST).register(process)
+
+    broker.consume(QUEUE)
+
+    assert queue_redis.hkeys(keys.brokers(HOST)) == [broker.broker_id.encode()]
 
 
 def test_a_dead_siblings_delayed_messages_come_back_at_once(
