@@ -32,11 +32,15 @@ class WakingConsumer(_RedisConsumer):
 
     broker: "ClusterBroker"
 
+    idle_look_ms = 5_000
+    """The longest between two looks while nothing rings: what a lost ring costs."""
+
     def __init__(self, broker: "ClusterBroker", queue_name: str, prefetch: int, timeout: int) -> None:
         super().__init__(broker, queue_name, prefetch, timeout)
         self._arrival: threading.Event = broker.doorbell.event(queue_name)
         self._held = broker.held_ids(queue_name)
         self._etas: list[int] = []
+        self._next_look_at = 0.0
         if queue_name.endswith(DELAYED):
             self._held.clear()  # its thread has forgotten what it held in memory
         with _connection_errors():
@@ -60,16 +64,24 @@ class WakingConsumer(_RedisConsumer):
                 self.broker.do_requeue(list_name, *ids)
 
     def __next__(self) -> MessageProxy | None:
+        """The next message; None now and then, so that the thread that asks sees whether it is to end."""
         with _connection_errors():
+            if not self.message_cache and not self._is_time_to_look():
+                return None
             self._arrival.clear()  # before the fetch, so that a ring during it is not lost
             if not self.message_cache and (room := self.prefetch - self.outstanding_message_count) > 0:
                 self.message_cache = self._fetch(room)
             if message := self._next_fetched():
                 self.misses = 0
                 return message
-            self.misses, backoff_ms = compute_backoff(self.misses, max_backoff=self.timeout)
-            self._arrival.wait(min(backoff_ms / 1000, self._seconds_to_next_eta()))
+            self.misses, backoff_ms = compute_backoff(self.misses, max_backoff=self.idle_look_ms)
+            self._next_look_at = time.monotonic() + min(backoff_ms / 1000, self._seconds_to_next_eta())
             return None
+
+    def _is_time_to_look(self) -> bool:
+        """Waits for a ring or for the next look, but no longer than Dramatiq's timeout."""
+        left = self._next_look_at - time.monotonic()
+        return left <= 0 or self._arrival.wait(min(left, self.timeout / 1000))
 
     def _fetch(self, room: int) -> list[Message[Any]]:
         """Takes up to `room` messages that wait; the place to choose among lists."""
