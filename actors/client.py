@@ -28,9 +28,10 @@ from actors.errors import (
     TaskFailed,
     UnknownActor,
 )
-from actors.payloads import REQUESTS, TaskResult, check_size, parse_request
+from actors.payloads import REQUESTS, BlobReference, TaskResult, check_request, check_size, references_in
 from actors.queueing import deadlines
 from actors.queueing.admission import Admission
+from actors.queueing.blobs import Blobs, as_json
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.lanes import DEFAULT_PRIORITY, checked_priority
 from actors.queueing.outbox import Outbox
@@ -59,6 +60,7 @@ class _Messages:
         self._broker = broker or default_broker
         self._results = result_backend(self._broker)
         self._admission = Admission(self._broker.client, self._settings.max_queue_depth)
+        self._blobs = Blobs(self._results.client, self._settings.max_blob_bytes, self._settings.result_ttl)
         self._sent_once = SentOnce(self._results.client, self._settings.result_ttl)
         self._finder = TaskFinder(self._broker.client, self._results.client)
 
@@ -83,7 +85,7 @@ class _Messages:
         if actor not in REQUESTS:
             raise UnknownActor(f"there is no actor {actor!r}; there are {', '.join(REQUESTS)}")
         check_size(fields, self._settings.max_payload_bytes)
-        parse_request(actor, fields)
+        check_request(actor, fields)
         message: Message[Any] = default_broker.get_actor(actor).message_with_options(kwargs=fields, **options)
         return message
 
@@ -99,7 +101,7 @@ class _Messages:
     def _enqueue_all(self, messages: Sequence[Message[Any]]) -> list[Message[Any] | Exception]:
         """The messages as they were enqueued, and why others were refused."""
         try:
-            refusals = self._admission.refusals(messages, time.time())
+            refusals = self._refusals(messages)
             admitted = [message for message, refusal in zip(messages, refusals, strict=True) if refusal is None]
             enqueued = iter(self._broker.enqueue_all(admitted) if admitted else ())
         except (redis.ConnectionError, redis.TimeoutError) as error:
@@ -111,7 +113,7 @@ class _Messages:
         try:
             if first := self._sent_once.first(message.actor_name, idempotency_key):
                 return first
-            (refusal,) = self._admission.refusals([message], time.time())
+            (refusal,) = self._refusals([message])
             return refusal or self._sent_once.send(message, idempotency_key, self._broker.enqueue)
         except (redis.ConnectionError, redis.TimeoutError) as error:
             self._unreachable(error)
@@ -119,6 +121,23 @@ class _Messages:
     def _explain(self, message: Message[Any]) -> Explanation:
         try:
             return self._finder.explain(SoughtTask.from_message(message.asdict()))
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            self._unreachable(error)
+
+    def _refusals(self, messages: Sequence[Message[Any]]) -> list[ClusterError | None]:
+        """Why each message may not be sent: for an input that is not there, or a lane without room or time for it."""
+        named = [_blobs_of(message) for message in messages]
+        faults = self._blobs.renew([reference for references in named for reference in references])
+        refusals = [
+            next((faults[each.digest] for each in references if each.digest in faults), None) for references in named
+        ]
+        complete = [message for message, refusal in zip(messages, refusals, strict=True) if refusal is None]
+        admissions = iter(self._admission.refusals(complete, time.time()))
+        return [refusal or next(admissions) for refusal in refusals]
+
+    def _put(self, content: object) -> dict[str, Any]:
+        try:
+            return as_json(self._blobs.put(content))
         except (redis.ConnectionError, redis.TimeoutError) as error:
             self._unreachable(error)
 
@@ -141,6 +160,11 @@ class _Messages:
 
     def _unreachable(self, error: Exception) -> NoReturn:
         raise RedisUnreachable(f"Redis does not answer: {error}. Is it running, and is REDIS_URL right?") from error
+
+
+def _blobs_of(message: Message[Any]) -> list[BlobReference]:
+    references = references_in(message.actor_name, message.kwargs).values()
+    return [reference for reference in references if isinstance(reference, BlobReference)]
 
 
 def _error_named(name: str, text: str) -> ClusterError:
@@ -206,11 +230,27 @@ class Client(_Messages):
         Raises:
           InvalidRequest: When a field is wrong.
           UnknownActor: When no actor has this name.
+          InputNotFound: When what a reference names has expired.
           QueueFull: When MAX_QUEUE_DEPTH tasks of this model and priority wait already.
           WouldMissDeadline: When the wait is expected to be longer than `timeout`.
           RedisUnreachable: When Redis does not answer.
         """
         return self._enqueue(self.message(actor, timeout=timeout, priority=priority, **fields), idempotency_key)
+
+    def put(self, content: object) -> dict[str, Any]:
+        """Stores a large input for RESULT_TTL and returns the reference that may stand in place of a field's value.
+
+        >>> client.send("embed", model="org/name", texts=client.put(["a text", "and thousands more"]))
+
+        Args:
+          content: A text, bytes (a file), or a value that can be written as JSON; at most MAX_BLOB_BYTES.
+
+        Raises:
+          InvalidRequest: When it is empty or not JSON.
+          RequestTooLarge: When it takes more than MAX_BLOB_BYTES.
+          RedisUnreachable: When Redis does not answer.
+        """
+        return self._put(content)
 
     def result(self, message: Message[Any], timeout: float = DEFAULT_TIMEOUT_SECONDS) -> TaskResult:
         """Waits up to `timeout` seconds for a task's result; it can be asked for again until it expires.
@@ -323,6 +363,10 @@ class AsyncClient(_Messages):
             await self._waiter.expect(self._key(message))
         except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
             self._unreachable(error)
+
+    async def put(self, content: object) -> dict[str, Any]:
+        """Stores a large input; raises what `Client.put` raises."""
+        return await asyncio.to_thread(self._put, content)
 
     async def result(self, message: Message[Any], timeout: float = DEFAULT_TIMEOUT_SECONDS) -> TaskResult:
         """Waits for a task's result; raises what `Client.result` raises."""

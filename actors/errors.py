@@ -7,6 +7,7 @@ raises the same class at the caller.
   x PermanentError          trying the same again cannot help; never retried
     - InvalidRequest
       + RequestTooLarge
+    - InputNotFound
     - UnknownActor
     - ModelNotFound
     - ModelRefused
@@ -45,7 +46,11 @@ class InvalidRequest(PermanentError):
 
 
 class RequestTooLarge(InvalidRequest):
-    """A task message is larger than MAX_PAYLOAD_BYTES."""
+    """A task message is larger than MAX_PAYLOAD_BYTES, or an input that it refers to than MAX_BLOB_BYTES."""
+
+
+class InputNotFound(PermanentError):
+    """A request refers to a content that has expired or to a file that is not there."""
 
 
 class UnknownActor(PermanentError):
@@ -97,7 +102,7 @@ class DeviceOutOfMemory(TransientError):
 
 
 class StoreUnreachable(TransientError):
-    """The model store does not answer."""
+    """The model store, or the place that an input is kept in, does not answer."""
 
 
 class WorkerStopping(TransientError):

@@ -23,6 +23,9 @@ MAX_TEXTS = 2_048
 #: The longest text in characters; every model truncates or refuses long before.
 MAX_TEXT_CHARACTERS = 100_000
 
+#: The most characters of a file reference's path, and bytes of a name in it.
+MAX_PATH_CHARACTERS, MAX_NAME_BYTES = 1_000, 255
+
 #: How much of a wrong value an error message shows.
 SHOWN_CHARACTERS = 80
 
@@ -61,6 +64,49 @@ ModelId = Annotated[str, AfterValidator(_model_id)]
 Text = Annotated[str, AfterValidator(_text)]
 #: JSON has lists only, so the tuple is not strict; its texts are.
 Texts = Annotated[tuple[Annotated[Text, Strict()], ...], Strict(False), _counted(1, MAX_TEXTS, "texts")]
+
+
+def _path_inside(value: str) -> str:
+    names = value.split("/")
+    if len(value) > MAX_PATH_CHARACTERS or not value.isprintable() or set(value) & set("\\:"):
+        raise ValueError("a path has at most 1,000 printable characters, no backslash and no colon")
+    if {"", ".", ".."} & set(names) or any(len(name.encode()) > MAX_NAME_BYTES for name in names):
+        raise ValueError("a path leads down from the shared folder, as in sub/clip.wav")
+    return value
+
+
+#: How a content is read: parsed as JSON, decoded as UTF-8, or as it is.
+ReadAs = Literal["json", "text", "bytes"]
+
+
+class _Reference(BaseModel):
+    """Stands in a request for the value of a field."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    read_as: ReadAs | None = Field(default=None, alias="as")
+    """Not given: as `READ_AS` says for the field."""
+
+
+class BlobReference(_Reference):
+    """`{"$blob": SHA-256}`: a content that `Client.put` has stored."""
+
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", alias="$blob")]
+
+    @classmethod
+    def of(cls, digest: str, read_as: ReadAs | None) -> Self:
+        """The reference to a content."""
+        return cls.model_validate({"$blob": digest, "as": read_as})
+
+
+class FileReference(_Reference):
+    """`{"$file": "sub/clip.wav"}`: a file below the workers' INPUT_FOLDER."""
+
+    path: Annotated[str, AfterValidator(_path_inside), Field(alias="$file")]
+
+
+#: How a field reads a content that does not say; all others read JSON.
+READ_AS: dict[str, ReadAs] = {"prompt": "text", "inputs": "bytes"}
 
 
 class Request(BaseModel):
@@ -142,7 +188,8 @@ class RunPipelineRequest(Request):
     task: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
     """The pipeline's task, such as `fill-mask` or `token-classification`."""
     inputs: Any
-    """What the pipeline takes, as JSON: a text, a list of texts, an object of keyword arguments."""
+    """What the pipeline takes, as JSON: a text, a list of texts, an object of keyword arguments. Bytes of a file, when
+    a reference stood here."""
     parameters: dict[str, Any] = {}
     """Keyword arguments of the pipeline's call."""
 
@@ -164,7 +211,55 @@ def parse_request(actor: str, fields: dict[str, Any]) -> Request:
     try:
         return REQUESTS[actor].model_validate(fields)
     except ValidationError as error:
-        raise InvalidRequest(f"{actor}: {_first_problem(error)}") from None
+        raise InvalidRequest(f"{actor}: {_described(_problems(error)[0])}") from None
+
+
+def check_request(actor: str, fields: dict[str, Any]) -> None:
+    """Checks an actor's keywords as far as it can be told without what their references stand for.
+
+    Raises:
+      InvalidRequest: With the first field or reference that is wrong.
+    """
+    references = references_in(actor, fields)
+    try:
+        REQUESTS[actor].model_validate(fields)
+    except ValidationError as error:
+        for problem in _problems(error):
+            if not problem["loc"] or problem["loc"][0] not in references:
+                raise InvalidRequest(f"{actor}: {_described(problem)}") from None
+
+
+def references_in(actor: str, fields: dict[str, Any]) -> dict[str, BlobReference | FileReference]:
+    """The fields whose value is elsewhere; `model` is always inline, because the queue goes by it.
+
+    Raises:
+      InvalidRequest: When a reference has another shape.
+    """
+    known = REQUESTS[actor].model_fields.keys() - {"model"}
+    return {
+        name: _parsed_reference(actor, name, value)
+        for name, value in fields.items()
+        if name in known and is_reference(value)
+    }
+
+
+def is_reference(value: object) -> bool:
+    """Whether a field's value is elsewhere; whether it can be read has not been checked."""
+    return isinstance(value, dict) and not value.keys().isdisjoint({"$blob", "$file"})
+
+
+def _parsed_reference(actor: str, field: str, value: dict[str, Any]) -> BlobReference | FileReference:
+    kind = BlobReference if "$blob" in value else FileReference
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        problem = _problems(error)[0]
+        raise InvalidRequest(f"{actor}: {_described({**problem, 'loc': (field, *problem['loc'])})}") from None
+
+
+def read_as(field: str, reference: BlobReference | FileReference) -> ReadAs:
+    """How the content of a field's reference is to be read."""
+    return reference.read_as or READ_AS.get(field, "json")
 
 
 def check_size(fields: dict[str, Any], max_bytes: int) -> None:
@@ -182,9 +277,12 @@ def check_size(fields: dict[str, Any], max_bytes: int) -> None:
         raise RequestTooLarge(f"the request has {size:,} bytes; at most {max_bytes:,} are accepted (MAX_PAYLOAD_BYTES)")
 
 
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors(include_url=False)[0]
-    reason = problem["msg"].removeprefix("Value error, ").replace("Tuple", "The list")
+def _problems(error: ValidationError) -> list[dict[str, Any]]:
+    return [dict(problem) for problem in error.errors(include_url=False)]
+
+
+def _described(problem: dict[str, Any]) -> str:
+    reason: str = problem["msg"].removeprefix("Value error, ").replace("Tuple", "The list")
     if problem["type"] == "extra_forbidden":
         reason = "there is no such field"
     if problem["type"] == "tuple_type":

@@ -121,6 +121,12 @@ class Settings(BaseSettings):
     max_payload_bytes: int = Field(default=4_194_304, ge=1024)
     """The largest task message in bytes. The gateway refuses to send a larger one, the worker to run it."""
 
+    max_blob_bytes: int = Field(default=67_108_864, ge=1024, le=536_870_912)
+    """The largest input in bytes that a task refers to: one that `Client.put` stores, or a file of INPUT_FOLDER."""
+
+    input_folder: Annotated[Path, AfterValidator(_existing_folder)] | None = None
+    """A folder that gateways and workers share, below which tasks may name files as inputs. Not set: they may not."""
+
     max_queue_depth: int = Field(default=10_000, ge=0)
     """The most tasks that may wait in one lane, of one model and priority. The clients refuse to send further ones;
     what plain Dramatiq sends is not refused. 0: no limit."""

@@ -108,6 +108,11 @@ def idempotency(actor: str, key: str) -> str:
     return f"cm:idempotency:{actor}:{key}"
 
 
+def blob(digest: str) -> str:
+    """An input that is too large for a message, by the SHA-256 of it; in the result database, with a TTL."""
+    return f"cm:blob:{digest}"
+
+
 def reply_channel(client_id: str) -> str:
     """The channel on which one client hears that results of its tasks are there."""
     return f"cm:reply:{client_id}"

@@ -11,10 +11,14 @@ from actors.errors import InvalidRequest, RequestTooLarge
 from actors.payloads import (
     MAX_TEXT_CHARACTERS,
     MAX_TEXTS,
+    FileReference,
     GenerateRequest,
     Request,
+    check_request,
     check_size,
     parse_request,
+    read_as,
+    references_in,
 )
 
 MODEL = "org/name"
@@ -237,3 +241,84 @@ def test_a_list_of_a_million_wrong_elements_is_refused_by_its_length(field: str)
 
     assert "1,000,000" in complaint
     assert time.monotonic() - started < 0.5
+
+
+DIGEST = "0123456789abcdef" * 4
+
+
+def test_a_reference_may_stand_for_any_field_but_the_model() -> None:
+    fields = {"model": MODEL, "texts": {"$blob": DIGEST, "as": "json"}, "normalize": {"$file": "sub/flag.json"}}
+
+    references = references_in("embed", fields)
+    check_request("embed", fields)
+
+    assert references.keys() == {"texts", "normalize"}
+    assert read_as("texts", references["texts"]) == "json"
+
+
+@pytest.mark.parametrize(("field", "kind"), [("prompt", "text"), ("messages", "json"), ("inputs", "bytes")])
+def test_a_content_that_does_not_say_is_read_as_its_field_needs_it(field: str, kind: str) -> None:
+    assert read_as(field, FileReference.model_validate({"$file": "a"})) == kind
+
+
+@pytest.mark.parametrize("value", [{"file": "a.txt"}, {"blob": DIGEST}, {}, {"text": "a", "text_pair": "b"}, ["$file"]])
+def test_an_object_without_a_references_key_is_a_value(value: object) -> None:
+    assert references_in("run_pipeline", {"model": MODEL, "task": "a", "inputs": value}) == {}
+
+
+def test_a_reference_is_never_a_model() -> None:
+    with pytest.raises(InvalidRequest, match="embed: model="):
+        check_request("embed", {"model": {"$blob": DIGEST}, "texts": ["a"]})
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"texts": {"$blob": DIGEST}, "normalize": "yes"}, "normalize='yes'"),
+        ({"texts": {"$blob": DIGEST}, "colour": {"$blob": DIGEST}}, "colour={.*: there is no such field"),
+        ({"texts": {"$blob": DIGEST}, "model": 5}, "model=5"),
+    ],
+)
+def test_the_other_fields_are_checked_beside_a_reference(fields: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(InvalidRequest, match=complaint):
+        check_request("embed", {"model": MODEL, **fields})
+
+
+@pytest.mark.parametrize(
+    ("reference", "complaint"),
+    [
+        ({"$blob": 5}, r"texts\.'\$blob'=5"),
+        ({"$blob": None}, r"texts\.'\$blob'=None"),
+        ({"$blob": "0" * 63}, "texts"),
+        ({"$blob": "0" * 65}, "texts"),
+        ({"$blob": DIGEST + "\n"}, "texts"),
+        ({"$blob": DIGEST.upper()}, "texts"),
+        ({"$blob": "cm:workers"}, "texts"),
+        ({"$blob": DIGEST, "ttl": 5}, r"texts\.ttl=5: there is no such field"),
+        ({"$blob": DIGEST, "$file": "a"}, r"texts\.'\$file'='a': there is no such field"),
+        ({"$blob": DIGEST, "as": "pickle"}, r"texts\.'as'='pickle'|texts\.as='pickle'"),
+        ({"$file": 5}, r"texts\.'\$file'=5"),
+        ({"$file": ["a"]}, "texts"),
+        ({"$file": ""}, "leads down"),
+        ({"$file": "."}, "leads down"),
+        ({"$file": "/etc/passwd"}, "leads down"),
+        ({"$file": "//host/share/a"}, "leads down"),
+        ({"$file": "../a"}, "leads down"),
+        ({"$file": "sub/../../a"}, "leads down"),
+        ({"$file": "sub//a"}, "leads down"),
+        ({"$file": "sub/"}, "leads down"),
+        ({"$file": "a" * 256}, "leads down"),
+        ({"$file": "a/" * 600 + "a"}, "1,000 printable"),
+        ({"$file": "..\\a"}, "no backslash"),
+        ({"$file": "C:/a"}, "no colon"),
+        ({"$file": "http://127.0.0.1/a"}, "no colon"),
+        ({"$file": "a.txt:stream"}, "no colon"),
+        ({"$file": "a\0b"}, "printable"),
+        ({"$file": "a\udc80b"}, "printable"),
+    ],
+)
+def test_a_reference_of_another_shape_is_refused(reference: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(InvalidRequest, match=complaint) as refusal:
+        check_request("embed", {"model": MODEL, "texts": reference})
+
+    assert len(str(refusal.value)) < 400

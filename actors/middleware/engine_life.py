@@ -14,6 +14,7 @@ from actors.middleware.delivery_limit import DeliveryLimit
 from actors.middleware.device_claim import DeviceClaim, WorkerCannotStart
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.cancellations import Cancellations
+from actors.queueing.inputs import open_inputs
 from actors.queueing.results import result_backend
 from actors.queueing.streams import StreamPublisher
 from actors.serving.inference_task import Surroundings
@@ -68,7 +69,8 @@ class EngineLife(Middleware):
             logger.exception("The engine cannot be started.")
             raise WorkerCannotStart(f"This worker cannot start on {name}: {error}.") from error
         self._streams = StreamPublisher(result_backend(broker).client, self._settings.result_ttl)
-        surroundings = Surroundings(self._worker_id, device, engine, self._streams, self._settings)
+        inputs = open_inputs(result_backend(broker).client, self._settings)
+        surroundings = Surroundings(self._worker_id, device, engine, self._streams, inputs, self._settings)
         tasks = TasksInHand(
             cast("ClusterBroker", broker), surroundings, self._cancellations, self._delivery_limit.note_all
         )

@@ -5,12 +5,12 @@ from typing import Any
 from dramatiq import Broker
 from dramatiq.middleware import Middleware
 
-from actors.errors import DeadlineExceeded, InvalidRequest, ModelNotFound, TaskCancelled, UnknownActor
+from actors.errors import DeadlineExceeded, InputNotFound, InvalidRequest, ModelNotFound, TaskCancelled, UnknownActor
 from actors.queueing.results import ResultBackend
 
 #: The caller's own mistakes and decisions. Their messages are acknowledged once they are answered: as dead letters they
 #: would hide the failures that an operator can mend, and keep the callers' texts.
-CALLERS_OWN = (InvalidRequest, ModelNotFound, DeadlineExceeded, TaskCancelled)
+CALLERS_OWN = (InvalidRequest, InputNotFound, ModelNotFound, DeadlineExceeded, TaskCancelled)
 
 
 class FailureAnswer(Middleware):

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from dramatiq import MessageProxy
 
 from actors.errors import DeadlineExceeded, InvalidRequest, PermanentError, TaskCancelled, TaskTimedOut
-from actors.payloads import GenerateRequest, Metadata, TaskResult, Timings, check_size, parse_request
+from actors.payloads import GenerateRequest, Metadata, TaskResult, Timings, check_size, is_reference, parse_request
 from actors.queueing.cancellations import TaskInHand
 from actors.queueing.deadlines import seconds_left
+from actors.queueing.inputs import Inputs
 from actors.queueing.results import ClaimState
 from actors.queueing.streams import Stream, StreamPublisher
 from actors.versions import installed_versions
@@ -34,6 +35,7 @@ class Surroundings:
     device: "Device"
     engine: "Engine"
     streams: StreamPublisher
+    inputs: Inputs
     settings: Settings
 
 
@@ -61,6 +63,12 @@ class InferenceTask:
         """The model that it names, whether it has been checked or not."""
         model = self.message.kwargs.get("model")
         return model if isinstance(model, str) else None
+
+    @property
+    def fetches_inputs(self) -> bool:
+        """Whether beginning it may take long, because inputs have to be fetched."""
+        fields: object = self.message.kwargs  # which nobody has checked yet
+        return isinstance(fields, dict) and any(map(is_reference, fields.values()))
 
     def begin(self, state: ClaimState, when_ended: Callable[[], None]) -> None:
         """Hands the task to the engine; `when_ended` is called once, from any thread, when it can be settled.
@@ -111,13 +119,14 @@ class InferenceTask:
         if self.message.args:
             raise InvalidRequest(f"{actor} takes keywords only, as in {actor}.send(model=…)")
         check_size(fields, self._in.settings.max_payload_bytes)
-        request = parse_request(actor, fields)
         self._limit = _time_limit(actor, seconds_left(self.message.options, started_at), self._in.settings.task_timeout)
+        request = parse_request(actor, self._in.inputs.resolve(actor, fields))
         if isinstance(request, GenerateRequest) and request.stream:
             self._stream = self._in.streams.open(self.message.message_id, self.message.options.get("retries", 0))
         queued_seconds = max(0.0, started_at - self.message.message_timestamp / 1000)
         publish = self._stream.write if self._stream else None
-        return self._in.engine.submit(actor, request, self._limit.seconds, queued_seconds, publish)
+        seconds_left_now = self._limit.seconds - (time.time() - started_at)  # fetching inputs may have taken long
+        return self._in.engine.submit(actor, request, seconds_left_now, queued_seconds, publish)
 
     def _end_stream(self, when_ended: Callable[[], None]) -> None:
         """A reader that finds the result looks no further, so the last piece is published before it is stored."""

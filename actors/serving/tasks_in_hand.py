@@ -24,7 +24,13 @@ from actors.payloads import REQUESTS
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.cancellations import Cancellations
 from actors.queueing.lanes import list_of
-from actors.queueing.results import STORE_PATIENCE_SECONDS, STORE_RETRY_SECONDS, ResultBackend, result_backend
+from actors.queueing.results import (
+    STORE_PATIENCE_SECONDS,
+    STORE_RETRY_SECONDS,
+    ClaimState,
+    ResultBackend,
+    result_backend,
+)
 from actors.serving.inference_task import InferenceTask, Surroundings
 from settings import keys
 
@@ -32,6 +38,9 @@ logger = logging.getLogger(__name__)
 
 #: Threads that begin tasks; more than one, because a model store that hangs holds up whoever asks it.
 STARTERS = 4
+
+#: Threads that begin tasks whose inputs have to be fetched, so that no other task waits for these.
+FETCHERS = 4
 
 #: How often tasks are looked at whose time may be over.
 TICK_SECONDS = 0.1
@@ -54,6 +63,7 @@ class TasksInHand:
         self.is_stopping = False
         self._ended: SimpleQueue[InferenceTask | None] = SimpleQueue()
         self._starters = ThreadPoolExecutor(STARTERS, thread_name_prefix="starter")
+        self._fetchers = ThreadPoolExecutor(FETCHERS, thread_name_prefix="fetcher")
         self._finisher = threading.Thread(target=self._finish_until_stopped, name="finisher", daemon=True)
         self._finisher.start()
 
@@ -87,6 +97,7 @@ class TasksInHand:
             self.is_stopping = True
             self._changed.wait_for(lambda: not self._in_hand, timeout_seconds)
         self._starters.shutdown(wait=False, cancel_futures=True)
+        self._fetchers.shutdown(wait=False, cancel_futures=True)
         self._ended.put(None)
         self._finisher.join(timeout_seconds)
 
@@ -105,11 +116,18 @@ class TasksInHand:
                 self._refuse(task, error)
             return
         for task, state in zip(tasks, states, strict=True):
-            try:
-                self._broker.emit_before("process_message", task.message)
-                task.begin(state, partial(self._ended.put, task))
-            except BaseException as error:  # noqa: BLE001  # the finisher settles it, whatever it is
-                self._refuse(task, error)
+            if task.fetches_inputs:
+                self._fetchers.submit(self._begin, task, state)
+            else:
+                self._begin(task, state)
+
+    def _begin(self, task: InferenceTask, state: ClaimState) -> None:
+        """In a fetcher thread when inputs have to be fetched."""
+        try:
+            self._broker.emit_before("process_message", task.message)
+            task.begin(state, partial(self._ended.put, task))
+        except BaseException as error:  # noqa: BLE001  # the finisher settles it, whatever it is
+            self._refuse(task, error)
 
     def _refuse(self, task: InferenceTask, error: BaseException) -> None:
         task.refuse(error, partial(self._ended.put, task))

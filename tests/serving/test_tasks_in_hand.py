@@ -18,6 +18,7 @@ from actors.errors import InferenceFailed, PermanentError, ResultTimeout, StoreU
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.cancellations import Cancellations
 from actors.queueing.consumer import WakingConsumer
+from actors.queueing.inputs import open_inputs
 from actors.queueing.results import result_backend
 from actors.queueing.streams import StreamPublisher
 from actors.serving.inference_task import Surroundings
@@ -76,7 +77,7 @@ def tasks(settings: Settings, broker: ClusterBroker, engine: Engine) -> Iterator
     results = result_backend(broker).client
     streams = StreamPublisher(results, settings.result_ttl)
     device: Any = SimpleNamespace(name=DeviceName("cpu", 0))
-    surroundings = Surroundings("host-1", device, engine, streams, settings)  # type: ignore[arg-type]  # a fake
+    surroundings = Surroundings("host-1", device, engine, streams, open_inputs(results, settings), settings)  # type: ignore[arg-type]  # a fake
     tasks = TasksInHand(broker, surroundings, Cancellations(results), note_all=lambda messages: None)
     yield tasks
     tasks.stop(timeout_seconds=0.1)

@@ -10,6 +10,7 @@ import torch
 from transformers.pipelines import PIPELINE_REGISTRY
 
 from actors.engine.loader import PIPELINE, LoadedModel
+from actors.engine.tasks.wave_file import read_wave
 from actors.engine.work import Deliver, Item, Output, Plan, Row
 from actors.errors import InvalidRequest, ModelRefused
 from actors.payloads import RunPipelineRequest
@@ -22,9 +23,11 @@ SAFE_KINDS = ("text", "image", "audio")
 
 IMAGES_WANTED = "inputs must be an image file in base64, or a list of them"
 
+AUDIO_WANTED = 'inputs must be {"samples": [numbers], "sampling_rate": hertz}, or an uncompressed WAV file in base64'
+
 
 class RunPipeline:
-    """Inputs are text, base64 images or audio samples: transformers itself would open paths and fetch addresses."""
+    """Inputs are text, image files, WAV files or samples: transformers itself would open paths and fetch addresses."""
 
     def plan(self, request: RunPipelineRequest) -> Plan:
         if _kind(request.task) not in SAFE_KINDS:
@@ -64,14 +67,17 @@ def _kind(task: str) -> str:
 
 
 def _text(inputs: Any) -> Any:
-    return inputs
+    try:
+        return inputs.decode() if isinstance(inputs, bytes) else inputs
+    except UnicodeDecodeError:
+        raise InvalidRequest("inputs must be text in UTF-8") from None
 
 
 def _images(inputs: Any) -> Any:
     if isinstance(inputs, list):
         return [_images(image) for image in inputs]
     try:
-        file = io.BytesIO(base64.b64decode(inputs, validate=True))
+        file = io.BytesIO(_file(inputs))
     except (TypeError, ValueError):
         raise InvalidRequest(IMAGES_WANTED) from None
     try:
@@ -86,10 +92,19 @@ def _images(inputs: Any) -> Any:
 
 def _audio(inputs: Any) -> Any:
     try:
-        samples = numpy.asarray(inputs["samples"], dtype=numpy.float32)
-        return {"raw": samples, "sampling_rate": int(inputs["sampling_rate"])}
+        if isinstance(inputs, str | bytes):
+            samples, sampling_rate = read_wave(_file(inputs))
+        else:
+            samples = numpy.asarray(inputs["samples"], dtype=numpy.float32)
+            sampling_rate = int(inputs["sampling_rate"])
     except (TypeError, KeyError, ValueError):
-        raise InvalidRequest('inputs must be {"samples": [numbers], "sampling_rate": hertz}') from None
+        raise InvalidRequest(AUDIO_WANTED) from None
+    return {"raw": samples, "sampling_rate": sampling_rate}
+
+
+def _file(inputs: Any) -> bytes:
+    """A file's content: inline in base64, or as it is when a reference stood for it."""
+    return inputs if isinstance(inputs, bytes) else base64.b64decode(inputs, validate=True)
 
 
 def to_json(value: Any) -> Any:
