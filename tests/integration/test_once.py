@@ -17,7 +17,7 @@ RANDOM = {"model": LANGUAGE_MODEL, "prompt": "A list is", "max_new_tokens": 20, 
 
 def _is_acknowledged(cluster: Cluster) -> bool:
     with queue_client(cluster.settings) as queues:
-        return queues.hlen(keys.bodies(keys.INFERENCE_QUEUE)) == 0
+        return queues.hlen(keys.bodies(f"{keys.INFERENCE_QUEUE}.normal.{LANGUAGE_MODEL}")) == 0
 
 
 def test_a_task_that_is_delivered_again_is_acknowledged_and_not_run(client: Client, cluster: Cluster) -> None:
