@@ -1,6 +1,7 @@
 """How long the device works for a task of each model; measured on the device thread, read by the heartbeat."""
 
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,18 +25,17 @@ class ServiceTimes:
 
     def note(self, batch: Sequence[Row], seconds: float) -> None:
         """A batch took so long, its tokenising included; a task counts with the batch that it ended in."""
+        rows = Counter(row.job.request.model for row in batch)
+        jobs = {id(row.job): row.job for row in batch}.values()
+        ended = Counter(job.request.model for job in jobs if job.future.done())
         with self._mutex:
-            for row in batch:
-                self._add(row.job.request.model, seconds / len(batch), 0)
-            for job in {id(row.job): row.job for row in batch}.values():
-                self._add(job.request.model, 0.0, int(job.future.done()))
+            for model, count in rows.items():
+                known = self._served.get(model, Served())
+                share = seconds * count / len(batch)
+                self._served[model] = Served(known.seconds + share, known.tasks + ended[model])
 
     def take(self) -> dict[str, Served]:
         """The sums since the last call."""
         with self._mutex:
             taken, self._served = self._served, {}
         return taken
-
-    def _add(self, model: str, seconds: float, tasks: int) -> None:
-        known = self._served.get(model, Served())
-        self._served[model] = Served(known.seconds + seconds, known.tasks + tasks)
