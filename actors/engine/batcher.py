@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
+from actors.engine.batch_cost import BatchCost
 from actors.engine.work import Item, Job, ModelKey, Row
 
 
@@ -48,12 +49,24 @@ class WaitingRows:
         return jobs
 
 
-def cut_batch(rows: Sequence[Row], budget_tokens: int) -> list[Row]:
-    """The oldest row and those nearest to it in length, as many as the padded budget holds.
+def cut_batch(rows: Sequence[Row], budget_tokens: int, cost: BatchCost) -> list[Row]:
+    """The oldest row and those nearest to it in length, as many as are computed at the highest rate.
 
     The oldest row comes first in `rows` and is always part of the batch, so none waits for ever; neighbours in length
-    waste the least padding. The cost of a batch is its rows times its widest row, growth included.
+    waste the least padding. A batch's rows times its widest row, growth included, stay within the budget. Rows that
+    grow fill it: how long they take is not told by their size.
     """
+    batch = _nearest_rows(rows, budget_tokens)
+    return batch if batch[0].item.reserve else batch[: _fastest_count(batch, cost)]
+
+
+def padded_tokens(batch: Sequence[Row]) -> int:
+    """The size of a batch as a device sees it: its rows times the widest of them."""
+    return len(batch) * max(row.item.length for row in batch)
+
+
+def _nearest_rows(rows: Sequence[Row], budget_tokens: int) -> list[Row]:
+    """As many rows as the budget holds, the oldest first, then by their distance from it in length."""
     oldest = rows[0]
     by_length = sorted(rows, key=lambda row: row.item.length)
     left = right = by_length.index(oldest)
@@ -66,6 +79,17 @@ def cut_batch(rows: Sequence[Row], budget_tokens: int) -> list[Row]:
         batch.append(by_length[nearest])
         left, right = min(left, nearest), max(right, nearest)
     return batch
+
+
+def _fastest_count(batch: Sequence[Row], cost: BatchCost) -> int:
+    """How many of the rows, from the first on, give the most tokens a second; padding is no gain."""
+    best_count, best_rate, tokens, width = 1, 0.0, 0, 0
+    for count, row in enumerate(batch, start=1):
+        tokens, width = tokens + row.item.length, max(width, row.item.length)
+        rate = tokens / cost.seconds(count * width)
+        if rate >= best_rate:
+            best_count, best_rate = count, rate
+    return best_count
 
 
 def halves(rows: Sequence[Row]) -> tuple[Sequence[Row], Sequence[Row]]:

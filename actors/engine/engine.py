@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from actors.devices.backend import Device, DeviceName, backend_module
 from actors.devices.out_of_memory import is_out_of_memory
-from actors.engine.batcher import WaitingRows, cut_batch, halves
+from actors.engine.batcher import WaitingRows, cut_batch, halves, padded_tokens
 from actors.engine.loader import LoadedModel, choose_dtype, load_model
 from actors.engine.model_cache import ModelCache
 from actors.engine.service_times import ServiceTimes
@@ -165,7 +165,7 @@ class Engine:
                 rows = [row for job in jobs if not job.future.done() for row in job.rows if row.output is None]
                 if rows:
                     budget = self._settings.batch_tokens or self._device.batch_tokens
-                    batch = cut_batch(rows, budget)
+                    batch = cut_batch(rows, budget, model.cost)
                     self._compute(task, model, batch)
                     self.service_times.note(batch, time.monotonic() - started)
         except ClusterError as error:
@@ -230,6 +230,8 @@ class Engine:
         left = [row for row in rows if row.output is None and not row.job.future.done()]
         for job in {id(row.job): row.job for row in rows if not row.job.future.done()}.values():
             job.compute_seconds += time.monotonic() - started
+        if error is None:
+            model.cost.note(padded_tokens(rows), time.monotonic() - started)
         if error is None or not left:
             return
         if is_out_of_memory(error) and self._cache.evict_idle():

@@ -12,6 +12,7 @@ import transformers
 from transformers.utils import logging as transformers_logging
 
 from actors.devices.backend import Device
+from actors.engine.batch_cost import BatchCost
 from actors.engine.work import ModelKey
 from actors.errors import ClusterError, ModelBroken, ModelRefused
 from actors.model_store.stored_model import StoredModel
@@ -51,6 +52,7 @@ class LoadedModel:
     footprint: int
     """Bytes of device memory."""
     pipeline: Any = None
+    cost: BatchCost = field(default_factory=BatchCost)
     uses: int = 0
     loaded_at: float = field(default_factory=time.time)
     last_used_at: float = field(default_factory=time.time)

@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.engine.batch_cost import BatchCost
 from actors.engine.batcher import WaitingRows, cut_batch, halves
 from actors.engine.work import Item, Row
 from tests.engine.jobs import job, lengths, model_key, rows
@@ -34,7 +35,7 @@ def _distance(row: Row, other: Row) -> int:
 
 @given(waiting_rows, budgets)
 def test_the_oldest_row_is_always_in_the_batch(waiting: list[Row], budget: int) -> None:
-    batch = cut_batch(waiting, budget)
+    batch = cut_batch(waiting, budget, BatchCost())
 
     assert batch[0] is waiting[0]
     assert len({id(row) for row in batch}) == len(batch)
@@ -43,21 +44,21 @@ def test_the_oldest_row_is_always_in_the_batch(waiting: list[Row], budget: int) 
 
 @given(waiting_rows, budgets)
 def test_a_batch_with_its_padding_keeps_to_the_budget_unless_a_row_is_alone(waiting: list[Row], budget: int) -> None:
-    batch = cut_batch(waiting, budget)
+    batch = cut_batch(waiting, budget, BatchCost())
 
     assert len(batch) == 1 or _width(batch) * len(batch) <= budget
 
 
 @given(waiting_rows, budgets)
 def test_no_batch_grows_wider_than_any_of_its_rows_may(waiting: list[Row], budget: int) -> None:
-    batch = cut_batch(waiting, budget)
+    batch = cut_batch(waiting, budget, BatchCost())
 
     assert all(row.item.limit is None or _width(batch) <= row.item.limit for row in batch)
 
 
 @given(waiting_rows, budgets)
 def test_the_rows_nearest_in_length_are_taken(waiting: list[Row], budget: int) -> None:
-    batch = cut_batch(waiting, budget)
+    batch = cut_batch(waiting, budget, BatchCost())
 
     left_out = [row for row in waiting if row not in batch]
     farthest_taken = max(_distance(row, waiting[0]) for row in batch)
@@ -69,7 +70,7 @@ def test_every_row_is_computed_after_no_more_batches_than_rows(waiting: list[Row
     remaining, cuts = list(waiting), 0
 
     while remaining:
-        batch = cut_batch(remaining, budget)
+        batch = cut_batch(remaining, budget, BatchCost())
         remaining = [row for row in remaining if row not in batch]
         cuts += 1
 
@@ -80,7 +81,7 @@ def test_every_row_is_computed_after_no_more_batches_than_rows(waiting: list[Row
 def test_no_batch_is_smaller_than_it_has_to_be(row_lengths: list[int], budget: int) -> None:
     waiting = rows(*(Item(None, length) for length in row_lengths))
 
-    batch = cut_batch(waiting, budget)
+    batch = cut_batch(waiting, budget, BatchCost())
 
     left_out = [row for row in waiting if row not in batch]
     if left_out:
@@ -92,13 +93,40 @@ def test_no_batch_is_smaller_than_it_has_to_be(row_lengths: list[int], budget: i
 def test_short_rows_do_not_pay_for_a_long_one() -> None:
     waiting = rows(*(Item(None, length) for length in (10, 500, 11, 9, 480)))
 
-    assert sorted(lengths(cut_batch(waiting, budget_tokens=1_000))) == [9, 10, 11]
+    assert sorted(lengths(cut_batch(waiting, 1_000, BatchCost()))) == [9, 10, 11]
 
 
 def test_what_a_row_may_still_generate_counts_as_its_width() -> None:
     waiting = rows(*[Item(None, length=10, reserve=90)] * 5)
 
-    assert len(cut_batch(waiting, budget_tokens=300)) == 3
+    assert len(cut_batch(waiting, 300, BatchCost())) == 3
+
+
+@given(waiting_rows, budgets, st.lists(st.tuples(st.integers(1, 5_000), st.floats(1e-6, 100)), max_size=30))
+def test_whatever_was_learned_the_oldest_row_is_computed_with_its_nearest_within_the_budget(
+    waiting: list[Row], budget: int, measured: list[tuple[int, float]]
+) -> None:
+    cost = BatchCost()
+    for size, seconds in measured:
+        cost.note(size, seconds)
+
+    batch = cut_batch(waiting, budget, cost)
+
+    assert batch == cut_batch(waiting, budget, BatchCost())[: len(batch)]
+    assert batch[0] is waiting[0]
+
+
+def test_rows_that_grow_fill_the_budget_whatever_was_learned_of_others() -> None:
+    cost = BatchCost()
+    for _ in range(10):
+        cost.note(10, seconds=0.001)
+        cost.note(100, seconds=10.0)
+
+    growing = rows(*[Item(None, length=10, reserve=90)] * 5)
+    reading = rows(*[Item(None, length=10)] * 5)
+
+    assert len(cut_batch(growing, 500, cost)) == 5
+    assert len(cut_batch(reading, 500, cost)) < 5
 
 
 @given(waiting_rows)
