@@ -33,7 +33,9 @@ class Workers:
     def _full_environment(self, environment: Mapping[str, str]) -> dict[str, str]:
         settings = self._settings
         chosen = {"REDIS_URL": str(settings.redis_url), "STATE_DIR": str(settings.state_dir), "GPU_DEVICES": "cpu"}
-        return {**os.environ, "PYTHONUNBUFFERED": "1", **chosen, **environment}
+        # Results are compared with the libraries' own in float32; what auto is differs between processors.
+        exact = {"MODEL_DTYPE": "float32"}
+        return {**os.environ, "PYTHONUNBUFFERED": "1", **chosen, **exact, **environment}
 
     def start(self) -> Self:
         """Starts the processes without waiting for them."""

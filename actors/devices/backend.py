@@ -60,6 +60,8 @@ class Device(Protocol):
     """The precisions that this device computes in."""
     keeps_checkpoint_dtype: bool
     """Whether MODEL_DTYPE=auto is the checkpoint's own precision here, or float32."""
+    reading_dtype: str | None
+    """What it is instead for models that read texts and write none; None when it is no exception."""
     attention: str | None
     """The attention implementation that works for every model here; None leaves it to transformers."""
     batch_tokens: int

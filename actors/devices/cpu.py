@@ -7,6 +7,7 @@ import psutil
 import torch
 
 from actors.devices.backend import DeviceMemory, DeviceName
+from actors.devices.bfloat16 import is_bfloat16_faster
 from actors.devices.torch_device import TorchDevice
 from settings.config import Settings
 
@@ -32,4 +33,7 @@ def open_device(index: int, settings: Settings) -> CpuDevice:
     """Opens the processor; `cpu:1` and on are further workers on the same one."""
     if settings.cpu_threads:
         torch.set_num_threads(settings.cpu_threads)
-    return CpuDevice(DeviceName("cpu", index), device_labels()[0], torch.device("cpu"))
+    device = CpuDevice(DeviceName("cpu", index), device_labels()[0], torch.device("cpu"))
+    if settings.model_dtype == "auto" and is_bfloat16_faster():
+        device.reading_dtype = "bfloat16"
+    return device

@@ -17,6 +17,7 @@ class TorchDevice:
 
     dtypes = frozenset({"float32", "float16", "bfloat16"})
     keeps_checkpoint_dtype = True
+    reading_dtype: str | None = None
     attention: str | None = None
     batch_tokens = 16_384
     inference: Callable[[], AbstractContextManager[object]] = torch.inference_mode

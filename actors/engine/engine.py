@@ -172,11 +172,14 @@ class Engine:
             self._fail(jobs, error)
 
     def _expected_bytes(self, job: Job) -> int:
-        return job.model.bytes_as(choose_dtype(self._settings.model_dtype, job.model, self._device))
+        return job.model.bytes_as(self._dtype(job))
+
+    def _dtype(self, job: Job) -> str:
+        return choose_dtype(self._settings.model_dtype, job.plan.architecture, job.model, self._device)
 
     def _load(self, job: Job) -> LoadedModel:
         """Loads a model; when memory is short, once more for each idle model that can make room."""
-        dtype = choose_dtype(self._settings.model_dtype, job.model, self._device)
+        dtype = self._dtype(job)
         self._loading, started = job.key, time.monotonic()
         try:
             while True:

@@ -32,6 +32,12 @@ PURPOSES = {
     "AutoModelForSequenceClassification": "text classifier",
 }
 
+#: Those of them whose results a coarser precision shifts a little. Of a generator it can change the whole text.
+READERS = ("AutoModel", "AutoModelForSequenceClassification")
+
+#: Checkpoints whose numbers bfloat16 spans. It would take bits from those in float16.
+WIDE_RANGE = ("float32", "bfloat16")
+
 #: A sentence encoder's files often lack the pooler, which nothing here computes.
 UNUSED_WEIGHTS = ("pooler.",)
 
@@ -72,7 +78,7 @@ class LoadedModel:
         return min(known, default=None)
 
 
-def choose_dtype(requested: str, stored: StoredModel, device: Device) -> str:
+def choose_dtype(requested: str, architecture: str, stored: StoredModel, device: Device) -> str:
     """The precision that a model is loaded in on a device.
 
     Raises:
@@ -80,6 +86,8 @@ def choose_dtype(requested: str, stored: StoredModel, device: Device) -> str:
     """
     if requested == "auto":
         own = str(stored.config.get("dtype") or stored.config.get("torch_dtype") or "float32")
+        if device.reading_dtype and architecture in READERS and own in WIDE_RANGE:
+            return device.reading_dtype
         return own if device.keeps_checkpoint_dtype and own in device.dtypes else "float32"
     if requested not in device.dtypes:
         raise ModelRefused(f"MODEL_DTYPE={requested}: {device.name} computes in {', '.join(sorted(device.dtypes))}")
