@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from actors.devices.backend import Device, DeviceName, backend_module
 from actors.devices.out_of_memory import is_out_of_memory
 from actors.engine.batcher import WaitingRows, cut_batch, halves, padded_tokens
-from actors.engine.loader import LoadedModel, choose_dtype, load_model
+from actors.engine.loader import LoadedModel, ModelInput, choose_dtype, load_model
 from actors.engine.model_cache import ModelCache
 from actors.engine.service_times import ServiceTimes
 from actors.engine.task import Task, load_task
@@ -81,6 +81,7 @@ class Engine:
         model = self._store.find(ModelReference.parse(request.model))
         deadline = time.monotonic() + timeout_seconds
         job = Job(actor, request, plan, model, deadline, publish=publish, queued_seconds=queued_seconds)
+        self._prepare_ahead(job)
         with self._changed:
             if self._stopping:
                 raise WorkerStopping("the worker is shutting down")
@@ -108,6 +109,12 @@ class Engine:
             models=self._cache.models if opened else (),
             budget_bytes=self._cache.budget_bytes if opened else None,
         )
+
+    def _prepare_ahead(self, job: Job) -> None:
+        """Spares the device thread the tokenising where the model is there already, and its tokenizer can be shared."""
+        model = next((model.input for model in self._cache.models if model.key == job.key), None)
+        if model and getattr(model.tokenizer, "is_fast", False):
+            self._prepare(self._task(job.task), model, [job])
 
     def _task(self, actor: str) -> Task:
         if actor not in self._tasks:
@@ -161,7 +168,7 @@ class Engine:
             with self._cache.use(jobs[0].key, self._expected_bytes(jobs[0]), lambda: self._load(jobs[0])) as model:
                 self._note_load(jobs, time.monotonic() - started)
                 started = time.monotonic()
-                self._prepare(task, model, jobs)
+                self._prepare(task, model.input, jobs)
                 rows = [row for job in jobs if not job.future.done() for row in job.rows if row.output is None]
                 if rows:
                     budget = self._settings.batch_tokens or self._device.batch_tokens
@@ -206,12 +213,13 @@ class Engine:
             job.load_seconds += min(seconds, now - job.submitted_at)
 
     @staticmethod
-    def _prepare(task: Task, model: LoadedModel, jobs: Sequence[Job]) -> None:
+    def _prepare(task: Task, model: ModelInput, jobs: Sequence[Job]) -> None:
         for job in jobs:
             if job.rows:
                 continue
             try:
-                job.rows = [Row(job, item) for item in task.prepare(model, job.request)]
+                with model.lock:
+                    job.rows = [Row(job, item) for item in task.prepare(model, job.request)]
             except ClusterError as error:
                 job.fail(error)
             except Exception as error:

@@ -1,6 +1,7 @@
 """From a verified folder to a model on the device, through transformers."""
 
 import logging
+import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -45,6 +46,24 @@ UNUSED_WEIGHTS = ("pooler.",)
 UNLIMITED_TOKENS = 10**9
 
 
+@dataclass(frozen=True)
+class ModelInput:
+    """What turning a request into rows needs of a model. It holds no weights, so any thread may keep it for a while."""
+
+    key: ModelKey
+    stored: StoredModel
+    tokenizer: Any
+    context_tokens: int | None
+    """The most tokens that the model reads at once, None when it does not say."""
+    lock: threading.Lock
+    """Held while tokenising: a tokenizer that two threads set up at once raises."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the model's files are."""
+        return self.stored.folder
+
+
 @dataclass
 class LoadedModel:
     """A model in the device's memory, with what its tasks need of it."""
@@ -62,6 +81,7 @@ class LoadedModel:
     uses: int = 0
     loaded_at: float = field(default_factory=time.time)
     last_used_at: float = field(default_factory=time.time)
+    _tokenising: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def folder(self) -> Path:
@@ -69,13 +89,17 @@ class LoadedModel:
         return self.stored.folder
 
     @property
-    def context_tokens(self) -> int | None:
-        """The most tokens that it reads at once, None when it does not say."""
+    def input(self) -> ModelInput:
+        """Its side without weights."""
+        return ModelInput(self.key, self.stored, self.tokenizer, self._context_tokens, self._tokenising)
+
+    @property
+    def _context_tokens(self) -> int | None:
         config = self.module.config
         positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
         # A tokenizer that knows no limit says a number with thirty digits.
-        known = [limit for limit in (positions, self.tokenizer.model_max_length) if limit and limit < UNLIMITED_TOKENS]
-        return min(known, default=None)
+        limits = (positions, getattr(self.tokenizer, "model_max_length", None))
+        return min((limit for limit in limits if limit and limit < UNLIMITED_TOKENS), default=None)
 
 
 def choose_dtype(requested: str, architecture: str, stored: StoredModel, device: Device) -> str:

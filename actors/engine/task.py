@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from actors.engine.work import Deliver, Item, Output, Plan, Row
 
 if TYPE_CHECKING:
-    from actors.engine.loader import LoadedModel
+    from actors.engine.loader import LoadedModel, ModelInput
 
 #: Actor name → the module that runs it and the class in it.
 TASKS = {
@@ -28,8 +28,8 @@ class Task(Protocol):
           InvalidRequest: When it can be told already that it cannot be run.
         """
 
-    def prepare(self, model: "LoadedModel", request: Any) -> Sequence[Item]:
-        """Tokenises the request, one item a row.
+    def prepare(self, model: "ModelInput", request: Any) -> Sequence[Item]:
+        """Tokenises the request, one item a row; on the device thread or in the thread that hands it over.
 
         Raises:
           InvalidRequest: When this model cannot take it.

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from functools import cache
 
 from actors.engine.batch_cost import BatchCost
 from actors.engine.batcher import cut_batch, padded_tokens
@@ -62,6 +63,7 @@ class SimulatedDevice:
         return rows(*(Item(None, self._random.randint(8, 42)) for _ in range(count)))
 
 
+@cache
 def best_fixed_rate(cost: Cost, outstanding: int) -> float:
     """Tokens a second with the best number of rows that is the same for every batch."""
-    return max(SimulatedDevice(cost, outstanding, count).rate(200) for count in (1, 2, 4, 8, 12, 16, 24, 32, 48, 64))
+    return max(SimulatedDevice(cost, outstanding, count).rate(100) for count in (1, 2, 4, 8, 12, 16, 24, 32, 48, 64))

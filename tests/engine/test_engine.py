@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -93,6 +94,31 @@ def test_what_arrived_while_the_device_was_busy_shares_the_next_batch(start_engi
     task.may_go_on.set()
 
     assert [job.future.result().batch_size for job in (first, *others)] == [1, 5, 5, 5, 5, 5]
+
+
+def test_what_arrives_while_the_device_is_busy_is_tokenised_meanwhile(start_engine: Callable[..., Engine]) -> None:
+    engine = start_engine()
+    task = _with_task(engine, Recorded())
+    task.may_go_on.clear()
+    first = classify(engine, "first")
+    wait_until(lambda: task.batches, "the first batch is being computed")
+
+    second = classify(engine, "second", "and third")
+
+    assert [row.item.length > 2 for row in second.rows] == [True, True]
+    task.may_go_on.set()
+    assert len(second.future.result().outputs) == 2
+    first.future.result()
+
+
+def test_many_threads_may_hand_over_texts_at_once(start_engine: Callable[..., Engine]) -> None:
+    engine = start_engine()
+    classify(engine, "warm").future.result()
+
+    with ThreadPoolExecutor(16) as threads:
+        jobs = list(threads.map(lambda number: classify(engine, f"import number_{number}"), range(200)))
+
+    assert all(job.future.result().outputs for job in jobs)
 
 
 def test_the_guilty_row_fails_alone(start_engine: Callable[..., Engine]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from actors.engine.loader import LoadedModel
+from actors.engine.loader import LoadedModel, ModelInput
 from actors.engine.tasks.tokens import pad, tokenise
 from actors.engine.work import Deliver, Item, Output, Plan, Row
 from actors.payloads import ClassifyRequest
@@ -17,7 +17,7 @@ class Classify:
     def plan(self, request: ClassifyRequest) -> Plan:
         return Plan("AutoModelForSequenceClassification", parameter_class=None)
 
-    def prepare(self, model: LoadedModel, request: ClassifyRequest) -> list[Item]:
+    def prepare(self, model: ModelInput, request: ClassifyRequest) -> list[Item]:
         return tokenise(model, request.texts, model.context_tokens)
 
     def compute(self, model: LoadedModel, rows: Sequence[Row], deliver: Deliver) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from actors.engine.loader import LoadedModel
+from actors.engine.loader import LoadedModel, ModelInput
 from actors.engine.tasks.sentence_files import SentenceFiles, read_sentence_files
 from actors.engine.tasks.tokens import pad, tokenise
 from actors.engine.work import Deliver, Item, Output, Plan, Row
@@ -19,7 +19,7 @@ class Embed:
     def plan(self, request: EmbedRequest) -> Plan:
         return Plan("AutoModel", parameter_class=None)
 
-    def prepare(self, model: LoadedModel, request: EmbedRequest) -> list[Item]:
+    def prepare(self, model: ModelInput, request: EmbedRequest) -> list[Item]:
         files = read_sentence_files(model.folder, model.stored.revision)
         texts = [files.prompt + text for text in request.texts]
         if files.lower_case:

@@ -7,7 +7,7 @@ import torch
 from jinja2 import TemplateError
 from transformers import GenerationConfig, StoppingCriteriaList
 
-from actors.engine.loader import LoadedModel
+from actors.engine.loader import LoadedModel, ModelInput
 from actors.engine.tasks.row_watcher import RowWatcher
 from actors.engine.tasks.tokens import pad
 from actors.engine.work import Deliver, Item, Output, Plan, Row
@@ -27,7 +27,7 @@ class Generate:
             sampling = (*sampling, request.seed, object())
         return Plan("AutoModelForCausalLM", parameter_class=sampling)
 
-    def prepare(self, model: LoadedModel, request: GenerateRequest) -> list[Item]:
+    def prepare(self, model: ModelInput, request: GenerateRequest) -> list[Item]:
         tokens, context = _prompt_tokens(model, request), model.context_tokens
         if context is not None and len(tokens) + request.max_new_tokens > context:
             raise InvalidRequest(
@@ -55,7 +55,7 @@ class Generate:
         return {"text": text, "finish_reason": reason}
 
 
-def _prompt_tokens(model: LoadedModel, request: GenerateRequest) -> list[int]:
+def _prompt_tokens(model: ModelInput, request: GenerateRequest) -> list[int]:
     if request.prompt is not None:
         tokens = model.tokenizer(request.prompt)["input_ids"]
     else:

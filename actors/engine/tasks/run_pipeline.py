@@ -9,7 +9,7 @@ import numpy
 import torch
 from transformers.pipelines import PIPELINE_REGISTRY
 
-from actors.engine.loader import PIPELINE, LoadedModel
+from actors.engine.loader import PIPELINE, LoadedModel, ModelInput
 from actors.engine.tasks.wave_file import read_wave
 from actors.engine.work import Deliver, Item, Output, Plan, Row
 from actors.errors import InvalidRequest, ModelRefused
@@ -36,7 +36,7 @@ class RunPipeline:
             raise InvalidRequest(f"run_pipeline: parameters.{min(refused)} is not accepted")
         return Plan(PIPELINE + request.task, parameter_class=object())
 
-    def prepare(self, model: LoadedModel, request: RunPipelineRequest) -> list[Item]:
+    def prepare(self, model: ModelInput, request: RunPipelineRequest) -> list[Item]:
         inputs = {"text": _text, "image": _images, "audio": _audio}[_kind(request.task)](request.inputs)
         return [Item((inputs, request.parameters), length=1)]
 

@@ -5,11 +5,11 @@ from typing import Literal
 
 import torch
 
-from actors.engine.loader import LoadedModel
+from actors.engine.loader import ModelInput
 from actors.engine.work import Item, Row
 
 
-def tokenise(model: LoadedModel, texts: Sequence[str], limit: int | None) -> list[Item]:
+def tokenise(model: ModelInput, texts: Sequence[str], limit: int | None) -> list[Item]:
     """One item a text, special tokens included, cut at `limit` tokens."""
     cut = {"truncation": True, "max_length": limit} if limit else {}
     encoded = model.tokenizer(list(texts), **cut)
