@@ -96,7 +96,8 @@ class Settings(BaseSettings):
     """How many tasks one process holds at a time, so that they can be batched."""
 
     batch_tokens: int | None = Field(default=None, ge=1)
-    """The most padded tokens in one batch. Not set: a value that suits the kind of device."""
+    """The most padded tokens in one batch, for a device whose memory is short; how many of them are the fastest is
+    learned. Not set: a value that suits the kind of device."""
 
     cpu_threads: int | None = Field(default=None, ge=1)
     """Threads that one process computes with on the CPU. Not set: PyTorch's own choice, one a core."""
@@ -112,8 +113,8 @@ class Settings(BaseSettings):
     model_dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         default="auto", validation_alias=AliasChoices("MODEL_DTYPE", "TORCH_DTYPE")
     )
-    """The precision that models are loaded in: auto (float32 on CPU and DirectML, the checkpoint's own elsewhere),
-    float32, float16 or bfloat16."""
+    """The precision that models are loaded in: auto, float32, float16 or bfloat16. auto is the checkpoint's own on CUDA
+    and XPU, else float32, but for embed and classify on a CPU that is faster in bfloat16. float32 is the exact one."""
 
     swap_max_wait: float = Field(default=10.0, ge=0, le=3600)
     """Seconds that a task may wait for its model while workers are busy with others, before one of them swaps."""
