@@ -3,7 +3,10 @@
 Asked by the clients before they enqueue. What plain Dramatiq sends, and what workers put back, is never refused.
 """
 
+import math
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import redis
@@ -20,12 +23,25 @@ LEAST_RETRY_SECONDS = 1.0
 #: A refused sender is told to come again when about this share of what is ahead has been worked off.
 RETRY_SHARE = 0.1
 
+#: A lane that is filled to less than this share is not looked at again for a moment, unless a timeout is to be kept.
+ROOMY_SHARE = 0.5
+REUSE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What was read of a lane, and when by `time.monotonic`."""
+
+    capacity: Capacity
+    at: float
+
 
 class Admission:
-    """Looks at the lanes that messages are to join."""
+    """Looks at the lanes that messages are to join. Safe to share between threads."""
 
     def __init__(self, client: redis.Redis, max_depth: int) -> None:
         self._reader, self._max_depth = CapacityReader(client), max_depth
+        self._looks: dict[tuple[str, ...], _Look] = {}
 
     def refusals(self, messages: Sequence[Message[Any]], now: float) -> list[CallerError | None]:
         """Why each message may not be enqueued, None for one that may; `now` is the time since the epoch.
@@ -37,17 +53,26 @@ class Admission:
         Raises:
           redis.RedisError: When Redis does not answer.
         """
-        seen: dict[tuple[str, ...], Capacity] = {}
-        return [self._refusal(message, now, seen) for message in messages]
+        began_at = time.monotonic()
+        return [self._refusal(message, now, began_at) for message in messages]
 
-    def _refusal(self, message: Message[Any], now: float, seen: dict[tuple[str, ...], Capacity]) -> CallerError | None:
-        if not (lanes := tuple(lanes_ahead(message))):
+    def _refusal(self, message: Message[Any], now: float, began_at: float) -> CallerError | None:
+        lanes, seconds_of_use = tuple(lanes_ahead(message)), seconds_left(message.options, now)
+        if not lanes or (not self._max_depth and seconds_of_use == math.inf):
             return None
-        if (capacity := seen.get(lanes)) is None:
-            capacity = self._reader.read(message.kwargs["model"], lanes)
-        refusal = judge(lanes[-1], capacity, self._max_depth, seconds_left(message.options, now))
-        seen[lanes] = capacity if refusal else capacity.with_one_more()
+        look = self._looks.get(lanes)
+        if look is None or not self._holds(look, seconds_of_use, began_at):
+            look = _Look(self._reader.read(message.kwargs["model"], lanes), time.monotonic())
+        refusal = judge(lanes[-1], look.capacity, self._max_depth, seconds_of_use)
+        self._looks[lanes] = look if refusal else replace(look, capacity=look.capacity.with_one_more())
         return refusal
+
+    def _holds(self, look: _Look, seconds_of_use: float, began_at: float) -> bool:
+        """Whether an earlier look, its own tasks since then counted in, is good enough for one more task."""
+        if look.at >= began_at:
+            return True
+        has_room = look.capacity.depths[-1] < self._max_depth * ROOMY_SHARE
+        return has_room and seconds_of_use == math.inf and began_at - look.at < REUSE_SECONDS
 
 
 def judge(lane: str, capacity: Capacity, max_depth: int, seconds_of_use: float) -> CallerError | None:

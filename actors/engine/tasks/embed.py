@@ -32,20 +32,16 @@ class Embed:
             hidden = model.module(**batch).last_hidden_state.to("cpu", torch.float32)
         files = read_sentence_files(model.folder, model.stored.revision)
         vectors = pool(hidden, batch["attention_mask"].to("cpu"), files)
-        for row, vector in zip(rows, vectors, strict=True):
-            deliver(row, Output((vector, files.normalize)))
+        as_they_are, of_length_one = vectors.numpy(), torch.nn.functional.normalize(vectors, dim=1).numpy()
+        for index, row in enumerate(rows):
+            asked: bool | None = row.job.request.normalize
+            normalizes = files.normalize if asked is None else asked
+            deliver(row, Output((of_length_one if normalizes else as_they_are)[index]))
 
     def finish(self, request: EmbedRequest, outputs: Sequence[Output]) -> list[Any]:
-        return [self._encoded(request, *output.value) for output in outputs]
-
-    @staticmethod
-    def _encoded(request: EmbedRequest, vector: torch.Tensor, normalize_by_default: bool) -> Any:
-        if normalize_by_default if request.normalize is None else request.normalize:
-            vector = torch.nn.functional.normalize(vector, dim=0)
-        numbers = vector.numpy()
         if request.encoding == "base64":
-            return base64.b64encode(numbers.astype("<f4").tobytes()).decode("ascii")
-        return numbers.tolist()
+            return [base64.b64encode(output.value.astype("<f4").tobytes()).decode("ascii") for output in outputs]
+        return [output.value.tolist() for output in outputs]
 
 
 def pool(hidden: torch.Tensor, mask: torch.Tensor, files: SentenceFiles) -> torch.Tensor:
