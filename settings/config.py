@@ -135,6 +135,9 @@ class Settings(BaseSettings):
     task_timeout: int = Field(default=300, ge=1)
     """Seconds that one task may run, loading its model included, before it is stopped and fails."""
 
+    model_load_timeout: int = Field(default=600, ge=1)
+    """Seconds that loading one model may take, or opening the device; a process that takes longer is ended."""
+
     result_ttl: int = Field(default=3600, ge=1)
     """Seconds that a result is kept for its caller."""
 

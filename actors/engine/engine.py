@@ -15,6 +15,7 @@ from actors.engine.loader import LoadedModel, ModelInput, choose_dtype, load_mod
 from actors.engine.model_cache import ModelCache
 from actors.engine.service_times import ServiceTimes
 from actors.engine.task import Task, load_task
+from actors.engine.watchdog import Watchdog
 from actors.engine.work import Job, ModelKey, Output, Row
 from actors.errors import ClusterError, DeviceOutOfMemory, InferenceFailed, TaskTimedOut, WorkerStopping
 from actors.model_store.reference import ModelReference
@@ -23,6 +24,12 @@ from actors.payloads import Request
 from settings.config import Settings
 
 logger = logging.getLogger(__name__)
+
+#: Beyond TASK_TIMEOUT, so that the time limits of the tasks act first: they end tasks and not the process.
+STUCK_MARGIN_SECONDS = 30.0
+
+#: How long the watchdog goes on watching when there is nothing to do; work that comes meanwhile need not arm it anew.
+REST_AFTER_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,7 @@ class Engine:
         self._stopping = False
         self._loading: ModelKey | None = None
         self._computing = False
+        self._watchdog = Watchdog()
         self._opened: Future[Device] = Future()
         self._thread = threading.Thread(target=self._run, name=f"device-{device}", daemon=True)
 
@@ -58,6 +66,7 @@ class Engine:
         Raises:
           DeviceUnavailable: When it cannot be opened.
         """
+        self._watchdog.start()
         self._thread.start()
         return self._opened.result()
 
@@ -99,6 +108,7 @@ class Engine:
             self._stopping = True
             self._changed.notify()
         self._thread.join()
+        self._watchdog.stop()
 
     def status(self) -> EngineStatus:
         """What the engine is doing now."""
@@ -124,10 +134,12 @@ class Engine:
     # Everything below runs on the device thread.
 
     def _run(self) -> None:
+        self._watchdog.watch(f"opening {self._name}", self._settings.model_load_timeout)
         try:
             self._device = backend_module(self._name.backend).open_device(self._name.index, self._settings)
             self._cache = ModelCache(self._budget_bytes(), self._device.release)
         except BaseException as error:  # noqa: BLE001  # whoever waits in `start` gets it
+            self._watchdog.rest()
             self._opened.set_exception(error)
             return
         self._opened.set_result(self._device)
@@ -139,6 +151,7 @@ class Engine:
                 self._fail(self._waiting.drain(), WorkerStopping("the device thread met an unexpected error"))
             self._waiting.remove_finished()
         self._fail(self._waiting.drain(), WorkerStopping("the worker is shutting down"))
+        self._watch("unloading all models")
         self._cache.clear()
 
     def _budget_bytes(self) -> int | None:
@@ -149,7 +162,8 @@ class Engine:
         """Waits for work; False when the engine stops."""
         with self._changed:
             while not (self._arrived or self._waiting or self._stopping):
-                self._changed.wait()
+                if not self._changed.wait(REST_AFTER_SECONDS if self._watchdog.is_armed else None):
+                    self._watchdog.rest()
             arrived, self._arrived = self._arrived, []
         for job in arrived:
             self._waiting.add(job)
@@ -164,6 +178,7 @@ class Engine:
         if not jobs:
             return
         task, started = self._task(jobs[0].task), time.monotonic()
+        self._watch(f"computing {jobs[0].task} with {jobs[0].key}")
         try:
             with self._cache.use(jobs[0].key, self._expected_bytes(jobs[0]), lambda: self._load(jobs[0])) as model:
                 self._note_load(jobs, time.monotonic() - started)
@@ -178,6 +193,9 @@ class Engine:
         except ClusterError as error:
             self._fail(jobs, error)
 
+    def _watch(self, operation: str) -> None:
+        self._watchdog.watch(operation, self._settings.task_timeout + STUCK_MARGIN_SECONDS)
+
     def _expected_bytes(self, job: Job) -> int:
         return job.model.bytes_as(self._dtype(job))
 
@@ -190,6 +208,7 @@ class Engine:
         self._loading, started = job.key, time.monotonic()
         try:
             while True:
+                self._watchdog.watch(f"loading {job.key}", self._settings.model_load_timeout)
                 try:
                     model = load_model(job.key, job.model, self._device, dtype)
                     break
@@ -202,6 +221,9 @@ class Engine:
                         raise DeviceOutOfMemory(f"{job.key} does not fit in {self._name}'s memory: {error}") from None
         finally:
             self._loading = None
+            self._watch(f"computing {job.task} with {job.key}")
+        # Each pass is progress: a batch, or one token of a generation.
+        model.module.register_forward_hook(lambda *_: self._watchdog.progress())
         seconds = time.monotonic() - started
         logger.info("Loaded %s as %s in %.2f s (%d bytes).", job.key, dtype, seconds, model.footprint)
         return model

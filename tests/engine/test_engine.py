@@ -317,3 +317,25 @@ def test_what_the_device_has_done_for_a_model_is_told_without_its_load(start_eng
     assert completions[0].load_seconds > 0
     computed = sum(completion.compute_seconds for completion in completions)
     assert computed <= sum(each.seconds for each in served) < computed + completions[0].load_seconds
+
+
+def test_the_device_thread_is_watched_while_it_works_and_each_token_is_progress(
+    start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, seen = start_engine(), []
+    monkeypatch.setattr(engine._watchdog, "progress", lambda: seen.append(engine._watchdog.is_armed))
+
+    tokens = generate(engine).future.result().outputs[0].tokens
+
+    assert tokens > 100
+    assert seen == [True] * tokens
+    wait_until(lambda: not engine._watchdog.is_armed, "the idle device thread is not watched")
+
+
+def test_loading_has_a_limit_of_its_own(start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, watched = start_engine(task_timeout=100, model_load_timeout=1000), []
+    monkeypatch.setattr(engine._watchdog, "watch", lambda what, limit: watched.append((what.split()[0], limit)))
+
+    classify(engine, "text").future.result()
+
+    assert list(dict.fromkeys(watched)) == [("computing", 130.0), ("loading", 1000)]
