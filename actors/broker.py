@@ -3,11 +3,10 @@
 import os
 
 import dramatiq
-from dramatiq.middleware import AgeLimit, CurrentMessage, Middleware, Retries
+from dramatiq.middleware import AgeLimit, CurrentMessage, Middleware
 from dramatiq.results import Results
 from periodiq import PeriodiqMiddleware
 
-from actors.errors import TransientError
 from actors.middleware.cancelling import Cancelling
 from actors.middleware.delivery_limit import DeliveryLimit
 from actors.middleware.device_claim import DeviceClaim
@@ -18,6 +17,7 @@ from actors.middleware.local_redis import LocalRedis
 from actors.middleware.log_privacy import LogPrivacy
 from actors.middleware.next_tasks import LastingCallbacks, LastingPipelines
 from actors.middleware.recovery import RecoveryLife
+from actors.middleware.retries import Retries
 from actors.middleware.time_limit import ThreadTimeLimit
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.cancellations import Cancellations
@@ -25,9 +25,6 @@ from actors.queueing.results import ResultBackend
 from settings import keys
 from settings.config import Settings, current_settings
 from settings.connections import queue_client
-
-#: How often a task that failed for a passing reason is tried again.
-MAX_RETRIES = 3
 
 #: Milliseconds of silence after which a process's tasks are given to others. The same in every process, gateways too.
 HEARTBEAT_TIMEOUT_MS = 60_000
@@ -40,11 +37,6 @@ DEAD_MESSAGE_TTL_MS = 86_400_000
 
 #: The task's own deadline comes first; Dramatiq's limit is for a thread that does not look at it.
 TIME_LIMIT_MARGIN_SECONDS = 60
-
-
-def is_worth_retrying(retries: int, error: BaseException) -> bool:
-    """Only what may pass by itself, and not for ever."""
-    return isinstance(error, TransientError) and retries < MAX_RETRIES
 
 
 def create_broker(settings: Settings) -> ClusterBroker:
@@ -71,7 +63,7 @@ def _task_hooks(settings: Settings, results: ResultBackend, result_ttl_ms: int) 
         LastingCallbacks(),
         LastingPipelines(),
         FailureAnswer(results, result_ttl_ms),
-        Retries(min_backoff=1_000, max_backoff=30_000, retry_when=is_worth_retrying),
+        Retries(),
         CurrentMessage(),
         Results(backend=results, store_results=True, result_ttl=result_ttl_ms),
         PeriodiqMiddleware(skip_delay=30),

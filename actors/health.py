@@ -25,9 +25,7 @@ HISTORY_SECONDS = 86_400
 MINUTE_TTL_SECONDS = 180
 
 
-@dramatiq.actor(
-    broker=broker, queue_name=keys.CONTROL_QUEUE, periodic=cron("* * * * *"), store_results=False, max_retries=0
-)
+@dramatiq.actor(broker=broker, queue_name=keys.CONTROL_QUEUE, periodic=cron("* * * * *"), store_results=False)
 def publish_cluster_health() -> None:
     """Writes the cluster's summary and appends it to a day of history, once a minute however many schedulers run."""
     client = _redis()

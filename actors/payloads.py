@@ -343,6 +343,10 @@ class Metadata(BaseModel):
     output_tokens: int
     truncated: int = 0
     """How many texts were longer than the model reads and were cut."""
+    attempts: int = 1
+    """How often it was tried, this time included."""
+    retry_reasons: tuple[str, ...] = ()
+    """Why each earlier attempt failed."""
     versions: dict[str, str]
     timings: Timings
 

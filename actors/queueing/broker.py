@@ -9,10 +9,11 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import current_millis
 
 from actors.queueing.commands import Command, call, command, execute
-from actors.queueing.consumer import WakingConsumer
+from actors.queueing.consumer import KEPT, WakingConsumer
 from actors.queueing.doorbell import Doorbell
 from actors.queueing.lane_consumer import LaneConsumer
 from actors.queueing.lanes import lane_of, sortable_id
+from actors.queueing.restraint import Restraint
 from settings import keys
 
 
@@ -26,6 +27,7 @@ class ClusterBroker(RedisBroker):
         super().__init__(**options)
         self.swap_max_wait = swap_max_wait
         self.doorbell = Doorbell(self.client)
+        self.restraint = Restraint()
         self._held_ids: dict[str, set[str]] = {}
         self.announce: Callable[[], None] = lambda: None
         """Tells this host's other processes whose messages these are; called before any is taken."""
@@ -60,7 +62,8 @@ class ClusterBroker(RedisBroker):
     def settle(self, ended: Iterable[tuple[str, Any]]) -> None:
         """Acknowledges messages, or puts those that failed with the dead letters, in one round trip.
 
-        Takes pairs of the list that a message came from and the message.
+        Takes pairs of the list that a message came from and the message. One that is kept stays this process's in Redis;
+        it is delivered again when a consumer finds that nobody here holds it, or when the process has ended.
 
         Raises:
           redis.RedisError: When Redis does not answer; it is safe to settle them once more.
@@ -68,8 +71,10 @@ class ClusterBroker(RedisBroker):
         commands = [
             self._command("nack" if message.failed else "ack", list_name, message.options["redis_message_id"])
             for list_name, message in ended
+            if not getattr(message, KEPT, False)
         ]
-        execute(self.client, commands)
+        if commands:
+            execute(self.client, commands)
 
     def requeue_of(self, broker_id: str, queue_name: str, redis_ids: Iterable[bytes]) -> None:
         """Puts another process's messages back into their queue; what it has acknowledged meanwhile stays away."""

@@ -7,6 +7,9 @@ The rules, in their order:
 3. Else, with nothing in hand, the lane of another model, unless a free worker holds that model and will take it.
 
 Among several, the higher priority goes first, and age raises priority, so that low never starves; then the older task.
+A model that has just failed here in a passing way is left to other workers while its tasks are young. They are taken
+after all when nobody has, so that they do not starve where this is the only worker.
+
 From the chosen lane a worker takes no more than its fair share while others are free, and with tasks in hand it leaves
 the rest to them for a moment.
 """
@@ -20,6 +23,9 @@ AGEING_SECONDS = 30.0
 
 #: A free worker takes what is meant for it within milliseconds; after this it is taken for busy after all.
 GRACE_SECONDS = 0.25
+
+#: So long tasks wait for another worker than the one that has just failed with their model.
+SHUNNED_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,8 @@ class Claimant:
     """Whether it has tasks in hand."""
     models: Collection[str]
     """What it holds, or is about to load for the tasks in hand."""
+    shunned: Collection[str] = ()
+    """What has just failed here, and may go well elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,7 @@ def choose_claim(
     """The claimant's next claim; `free_others` has the models of each other worker that has nothing in hand."""
     if claimant.room < 1:
         return None
+    heads = [head for head in heads if not _is_left_to_others(head, claimant)]
     overdue = [head for head in heads if _is_overdue(head, claimant, free_others, swap_max_wait)]
     held = [head for head in heads if head.model is None or head.model in claimant.models]
     if claimant.is_busy and free_others:
@@ -79,6 +88,10 @@ def _is_overdue(
     if head.model is None or head.model in claimant.models or head.age_seconds < swap_max_wait:
         return False
     return not _is_held(head.model, free_others) or head.age_seconds >= swap_max_wait + GRACE_SECONDS
+
+
+def _is_left_to_others(head: LaneHead, claimant: Claimant) -> bool:
+    return head.model in claimant.shunned and head.age_seconds < SHUNNED_SECONDS
 
 
 def _will_be_taken(head: LaneHead, free_others: Sequence[Collection[str]]) -> bool:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 DELAYED = ".DQ"
 
+#: The attribute of a message that must not be acknowledged.
+KEPT = "is_kept"
+
 
 class WakingConsumer(_RedisConsumer):
     """The consumer of one queue in one process; its thread alone fetches, others ack and nack."""
@@ -153,6 +156,14 @@ class WakingConsumer(_RedisConsumer):
         """The ids of what Redis gave to this process out of a list, and has not been told the end of."""
         given = cast("set[bytes]", self.broker.client.smembers(keys.acks(self.broker.broker_id, list_name)))
         return {redis_id.decode() for redis_id in given}
+
+
+@contextmanager
+def keep_if_interrupted(message: Any) -> Iterator[None]:
+    """A message that is to be replaced by another is acknowledged only if the block, which does so, ends well."""
+    setattr(message, KEPT, True)
+    yield
+    setattr(message, KEPT, False)
 
 
 @contextmanager

@@ -39,8 +39,10 @@ class LaneConsumer(WakingConsumer):
         if self._worker and self._worker.tasks.is_stopping:
             return []
         is_busy, models = self.outstanding_message_count > 0, self._models()
-        look = self._reader.look(is_free=not is_busy, models=models)
-        claim = choose_claim(look.heads, Claimant(room, is_busy, models), look.free_others, self.broker.swap_max_wait)
+        shunned = self.broker.restraint.shunned()
+        look = self._reader.look(is_free=not is_busy, models=models - shunned)
+        claimant = Claimant(room, is_busy, models, shunned)
+        claim = choose_claim(look.heads, claimant, look.free_others, self.broker.swap_max_wait)
         if claim or look.heads:
             self.misses = 0  # what is left to a free worker is looked at again soon
         fetched = self._fetch_from(claim.lane, claim.count) if claim else []

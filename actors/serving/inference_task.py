@@ -15,6 +15,7 @@ from actors.queueing.cancellations import TaskInHand
 from actors.queueing.deadlines import seconds_left
 from actors.queueing.inputs import Inputs
 from actors.queueing.results import ClaimState
+from actors.queueing.retry_policy import reasons_of
 from actors.queueing.streams import Stream, StreamPublisher
 from actors.versions import installed_versions
 from settings.config import Settings
@@ -122,7 +123,7 @@ class InferenceTask:
         self._limit = _time_limit(actor, seconds_left(self.message.options, started_at), self._in.settings.task_timeout)
         request = parse_request(actor, self._in.inputs.resolve(actor, fields))
         if isinstance(request, GenerateRequest) and request.stream:
-            self._stream = self._in.streams.open(self.message.message_id, self.message.options.get("retries", 0))
+            self._stream = self._in.streams.open(self.message.message_id, len(reasons_of(self.message.options)))
         queued_seconds = max(0.0, started_at - self.message.message_timestamp / 1000)
         publish = self._stream.write if self._stream else None
         seconds_left_now = self._limit.seconds - (time.time() - started_at)  # fetching inputs may have taken long
@@ -144,6 +145,7 @@ class InferenceTask:
 
     def _metadata(self, completion: "Completion") -> Metadata:
         name, milliseconds = self._in.device.name, partial(round, ndigits=3)
+        retry_reasons = reasons_of(self.message.options)
         return Metadata(
             model=completion.model.name,
             revision=completion.model.revision,
@@ -155,6 +157,8 @@ class InferenceTask:
             input_tokens=completion.input_tokens,
             output_tokens=sum(output.tokens for output in completion.outputs),
             truncated=completion.truncated,
+            attempts=len(retry_reasons) + 1,
+            retry_reasons=retry_reasons,
             versions=installed_versions(),
             timings=Timings(
                 queued_ms=milliseconds(completion.queued_seconds * 1000),

@@ -5,7 +5,15 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.queueing.claims import AGEING_SECONDS, GRACE_SECONDS, Claim, Claimant, LaneHead, choose_claim
+from actors.queueing.claims import (
+    AGEING_SECONDS,
+    GRACE_SECONDS,
+    SHUNNED_SECONDS,
+    Claim,
+    Claimant,
+    LaneHead,
+    choose_claim,
+)
 
 SWAP_MAX_WAIT = 10.0
 HIGH, NORMAL, LOW = 0, 1, 2
@@ -85,6 +93,17 @@ def test_tasks_without_a_model_are_anybodys() -> None:
     assert choose_claim([head(None)], idle("m"), [], SWAP_MAX_WAIT) == Claim("inference.1.None", 1)
 
 
+def test_a_model_that_has_just_failed_here_is_left_to_others() -> None:
+    shunning = Claimant(64, is_busy=False, models=["m"], shunned=["m"])
+
+    assert chosen([head("m"), head("other")], shunning) == "other"
+    assert chosen([head("m")], shunning) is None
+
+
+def test_what_nobody_else_took_is_taken_after_all() -> None:
+    assert chosen([head("m", age=SHUNNED_SECONDS)], Claimant(64, is_busy=False, models=[], shunned=["m"])) == "m"
+
+
 models = st.sampled_from("abcde")
 lane_heads = st.lists(
     st.builds(
@@ -96,7 +115,7 @@ lane_heads = st.lists(
     ),
     unique_by=lambda head: head.lane,
 )
-claimants = st.builds(Claimant, st.integers(0, 64), st.booleans(), st.frozensets(models))
+claimants = st.builds(Claimant, st.integers(0, 64), st.booleans(), st.frozensets(models), st.frozensets(models))
 others = st.lists(st.frozensets(models), max_size=5)
 
 
@@ -109,13 +128,25 @@ def test_a_claim_is_never_more_than_there_is_or_fits(
         assert 1 <= claim.count <= min(claimant.room, math.ceil(depth / (1 + len(free_others))))
 
 
-@given(lane_heads, st.frozensets(models), others)
+@given(lane_heads, st.frozensets(models), st.frozensets(models), others)
 def test_an_idle_worker_takes_something_once_grace_is_over(
-    heads: list[LaneHead], held: frozenset[str], free_others: list[frozenset[str]]
+    heads: list[LaneHead], held: frozenset[str], shunned: frozenset[str], free_others: list[frozenset[str]]
 ) -> None:
-    claim = choose_claim(heads, Claimant(8, False, held), free_others, SWAP_MAX_WAIT)
+    claim = choose_claim(heads, Claimant(8, False, held, shunned), free_others, SWAP_MAX_WAIT)
 
-    assert bool(claim) or all(head.age_seconds < GRACE_SECONDS for head in heads)
+    def grace(head: LaneHead) -> float:
+        return SHUNNED_SECONDS if head.model in shunned else GRACE_SECONDS
+
+    assert bool(claim) or all(head.age_seconds < grace(head) for head in heads)
+
+
+@given(lane_heads, claimants, others)
+def test_a_young_task_of_a_model_that_failed_here_is_never_taken(
+    heads: list[LaneHead], claimant: Claimant, free_others: list[frozenset[str]]
+) -> None:
+    if claim := choose_claim(heads, claimant, free_others, SWAP_MAX_WAIT):
+        (taken,) = [head for head in heads if head.lane == claim.lane]
+        assert taken.model not in claimant.shunned or taken.age_seconds >= SHUNNED_SECONDS
 
 
 @given(lane_heads, claimants, others)
@@ -135,9 +166,11 @@ def test_a_long_overdue_model_keeps_loaded_ones_from_going_first(
         }
 
 
-@given(lane_heads, st.integers(0, 2), st.floats(0, 60))
-def test_nothing_starves_among_loaded_models(heads: list[LaneHead], priority: int, patience: float) -> None:
+@given(lane_heads, st.integers(0, 2), st.floats(0, 60), st.frozensets(models | st.just("z")))
+def test_nothing_starves_among_loaded_models(
+    heads: list[LaneHead], priority: int, patience: float, shunned: frozenset[str]
+) -> None:
     oldest_possible = LaneHead("starving", "z", priority, 3 * AGEING_SECONDS + 200 + patience, 1)
-    claimant = Claimant(8, False, frozenset("abcdez"))
+    claimant = Claimant(8, False, frozenset("abcdez"), shunned)
 
     assert choose_claim([*heads, oldest_possible], claimant, [], SWAP_MAX_WAIT) == Claim("starving", 1)

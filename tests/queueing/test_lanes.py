@@ -11,15 +11,17 @@ from typing import Any
 import dramatiq
 import pytest
 import redis
-from dramatiq import Worker
+from dramatiq import Message, Worker
 from dramatiq.middleware import Middleware
 from redis.exceptions import NoScriptError
 
 from actors.broker import create_broker
 from actors.client import AsyncClient, Client
-from actors.errors import InvalidRequest
+from actors.errors import DeviceOutOfMemory, InvalidRequest
+from actors.middleware.retries import Retries
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.lanes import PRIORITIES, LaneReader, age_seconds, lane_of, priority_name, sortable_id
+from actors.queueing.retry_policy import reasons_of
 from settings import keys
 from settings.config import Settings
 from tests.waiting import wait_until
@@ -28,7 +30,7 @@ from tests.waiting import wait_until
 @pytest.fixture
 def broker(settings: Settings) -> Iterator[ClusterBroker]:
     broker = create_broker(settings)
-    broker.middleware = [hook for hook in broker.middleware if _is_dramatiqs(type(hook))]
+    broker.middleware = [hook for hook in broker.middleware if isinstance(hook, Retries) or _is_dramatiqs(type(hook))]
     yield broker
     broker.close()
 
@@ -158,18 +160,20 @@ def test_results_retries_and_dead_letters_work(
 
     def fail(model: str) -> None:
         runs.append(model)
-        raise ValueError("no")
+        raise DeviceOutOfMemory("no room")  # tried again once, and promptly
 
-    task = actor(broker, fail, max_retries=1, min_backoff=1, max_backoff=1, retry_when=lambda retries, _: retries < 1)
+    task = actor(broker, fail)
     message = task.send(model="org/a")
 
     work()
 
-    with pytest.raises(dramatiq.results.ResultFailure, match="ValueError: no"):
+    with pytest.raises(dramatiq.results.ResultFailure, match="DeviceOutOfMemory: no room"):
         message.get_result(backend=broker.get_results_backend(), block=True, timeout=20_000)
     assert runs == ["org/a", "org/a"]
     wait_until(lambda: queue_redis.zcard(keys.dead("inference.normal.org/a")) == 1, "the letter is dead")
     assert queue_redis.hlen(keys.bodies("inference.normal.org/a")) == 0
+    (letter,) = queue_redis.hvals(keys.dead_bodies("inference.normal.org/a"))
+    assert reasons_of(Message.decode(letter).options) == ("DeviceOutOfMemory: no room",)
 
 
 def test_a_delayed_message_is_run_within_a_tenth_of_a_second_of_its_time(
