@@ -10,6 +10,7 @@ from periodiq import PeriodiqMiddleware
 from actors.middleware.cancelling import Cancelling
 from actors.middleware.delivery_limit import DeliveryLimit
 from actors.middleware.device_claim import DeviceClaim
+from actors.middleware.device_loss import DeviceLoss
 from actors.middleware.engine_life import EngineLife
 from actors.middleware.failure_answer import FailureAnswer
 from actors.middleware.heartbeat import Heartbeat
@@ -77,6 +78,7 @@ def _worker_hooks(settings: Settings, results: ResultBackend) -> list[Middleware
     return [
         LogPrivacy(),
         LocalRedis(settings),
+        DeviceLoss(),
         claim,
         RecoveryLife(),
         delivery_limit,

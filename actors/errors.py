@@ -20,6 +20,8 @@ raises the same class at the caller.
     - DeliveryLimitReached
   x TransientError          another attempt, perhaps on another worker, may succeed; retried with backoff
     - DeviceOutOfMemory
+    - DeviceLost
+      + DeviceFaulty
     - StoreUnreachable
     - WorkerStopping
   x DeviceUnavailable       at a worker's start
@@ -99,6 +101,14 @@ class TransientError(ClusterError):
 
 class DeviceOutOfMemory(TransientError):
     """The device had no memory left for this task, alone in its batch."""
+
+
+class DeviceLost(TransientError):
+    """The device was removed, reset or hung; its process ends."""
+
+
+class DeviceFaulty(DeviceLost):
+    """Several different tasks failed on the device, one after another: it is the likelier reason."""
 
 
 class StoreUnreachable(TransientError):

@@ -78,6 +78,13 @@ class Device(Protocol):
     def memory(self) -> DeviceMemory:
         """Reads the device's memory; callable from any thread."""
 
+    def self_test(self) -> None:
+        """Compares what it computes with the CPU.
+
+        Raises:
+          DeviceUnavailable: When it fails or differs.
+        """
+
     def release(self) -> None:
         """Gives memory that freed tensors left in the allocator back to the device, where that is possible."""
 

@@ -9,15 +9,27 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from actors.devices.backend import Device, DeviceName, backend_module
+from actors.devices.device_lost import is_device_lost
 from actors.devices.out_of_memory import is_out_of_memory
 from actors.engine.batcher import WaitingRows, cut_batch, halves, padded_tokens
 from actors.engine.loader import LoadedModel, ModelInput, choose_dtype, load_model
 from actors.engine.model_cache import ModelCache
 from actors.engine.service_times import ServiceTimes
+from actors.engine.suspicion import Suspicion
 from actors.engine.task import Task, load_task
 from actors.engine.watchdog import Watchdog
 from actors.engine.work import Job, ModelKey, Output, Row
-from actors.errors import ClusterError, DeviceOutOfMemory, InferenceFailed, TaskTimedOut, WorkerStopping
+from actors.errors import (
+    ClusterError,
+    DeviceFaulty,
+    DeviceLost,
+    DeviceOutOfMemory,
+    DeviceUnavailable,
+    InferenceFailed,
+    TaskTimedOut,
+    TransientError,
+    WorkerStopping,
+)
 from actors.model_store.reference import ModelReference
 from actors.model_store.shared_folder import SharedFolder
 from actors.payloads import Request
@@ -54,6 +66,8 @@ class Engine:
         self._arrived: list[Job] = []
         self._waiting = WaitingRows(settings.swap_max_wait)
         self._stopping = False
+        self._ending: TransientError = WorkerStopping("the worker is shutting down")
+        self._suspicion = Suspicion()
         self._loading: ModelKey | None = None
         self._computing = False
         self._watchdog = Watchdog()
@@ -85,6 +99,7 @@ class Engine:
         Raises:
           PermanentError: When it can be told at once that the request cannot be run.
           StoreUnreachable: When the model store does not answer.
+          WorkerStopping, DeviceLost: When this engine computes nothing more.
         """
         plan = self._task(actor).plan(request)
         model = self._store.find(ModelReference.parse(request.model))
@@ -93,7 +108,7 @@ class Engine:
         self._prepare_ahead(job)
         with self._changed:
             if self._stopping:
-                raise WorkerStopping("the worker is shutting down")
+                raise self._ending
             self._arrived.append(job)
             self._changed.notify()
         return job
@@ -146,13 +161,21 @@ class Engine:
         while self._take_in():
             try:
                 self._work_on(self._waiting.next_group(self._cache.__contains__, time.monotonic()))
+            except DeviceLost as error:
+                self._end_with(error)
             except Exception:
                 logger.exception("The device thread met an unexpected error; the waiting tasks fail.")
                 self._fail(self._waiting.drain(), WorkerStopping("the device thread met an unexpected error"))
             self._waiting.remove_finished()
-        self._fail(self._waiting.drain(), WorkerStopping("the worker is shutting down"))
-        self._watch("unloading all models")
-        self._cache.clear()
+        self._fail(self._waiting.drain(), self._ending)
+        if not isinstance(self._ending, DeviceLost):  # whose memory is gone, and whose driver may never return
+            self._watch("unloading all models")
+            self._cache.clear()
+
+    def _end_with(self, error: DeviceLost) -> None:
+        """All tasks fail with this one's error, and so does what comes later."""
+        with self._changed:
+            self._ending, self._stopping = error, True
 
     def _budget_bytes(self) -> int | None:
         total = self._device.memory().total
@@ -190,6 +213,8 @@ class Engine:
                     batch = cut_batch(rows, budget, model.cost)
                     self._compute(task, model, batch)
                     self.service_times.note(batch, time.monotonic() - started)
+        except DeviceLost:
+            raise
         except ClusterError as error:
             self._fail(jobs, error)
 
@@ -213,6 +238,7 @@ class Engine:
                     model = load_model(job.key, job.model, self._device, dtype)
                     break
                 except (RuntimeError, MemoryError) as error:
+                    self._raise_if_lost(error)
                     if not is_out_of_memory(error):
                         raise
                     _drop_tensors(error)
@@ -254,6 +280,7 @@ class Engine:
 
         def deliver(row: Row, output: Output) -> None:
             row.output = output
+            self._suspicion.note_success()
             row.job.batch_size = max(row.job.batch_size, size)
             if all(sibling.output for sibling in row.job.rows):
                 row.job.compute_seconds += time.monotonic() - started
@@ -267,6 +294,7 @@ class Engine:
             model.cost.note(padded_tokens(rows), time.monotonic() - started)
         if error is None or not left:
             return
+        self._raise_if_lost(error)
         if is_out_of_memory(error) and self._cache.evict_idle():
             self._compute(task, model, left)
             return
@@ -296,7 +324,25 @@ class Engine:
         if is_out_of_memory(error):
             return DeviceOutOfMemory(f"{job.task} on {self._name}, alone in its batch: {_described(error)}")
         logger.warning("Task %s failed alone in its batch.", job.task, exc_info=error)
+        if isinstance(error, RuntimeError):
+            self._raise_if_faulty(job, error)
         return InferenceFailed(f"{job.task} failed on this input: {_described(error)}")
+
+    def _raise_if_lost(self, error: BaseException) -> None:
+        if is_device_lost(error):
+            raise DeviceLost(f"{self._name} was removed, reset or hung: {_described(error)}") from error
+
+    def _raise_if_faulty(self, job: Job, error: RuntimeError) -> None:
+        """A driver may say in any language that its device is gone, and a failing one need not say so at all."""
+        try:
+            self._device.self_test()
+        except DeviceUnavailable as unavailable:
+            raise DeviceLost(f"{self._name} is lost: after {_described(error)} {unavailable}") from error
+        if self._suspicion.note_failure(job.request, job.key.name):
+            raise DeviceFaulty(
+                f"{self._name} is likely to be faulty: different tasks with different models failed on it one after"
+                f" another, and none went well; the last was {job.task} with {job.key}: {_described(error)}"
+            ) from error
 
     @staticmethod
     def _fail(jobs: Sequence[Job], error: ClusterError) -> None:

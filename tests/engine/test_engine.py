@@ -16,7 +16,17 @@ from actors.engine.engine import Engine
 from actors.engine.tasks.classify import Classify
 from actors.engine.tasks.generate import Generate
 from actors.engine.work import Deliver, Job, Row
-from actors.errors import InferenceFailed, ModelNotFound, ModelTooLarge, TaskCancelled, TaskTimedOut, WorkerStopping
+from actors.errors import (
+    DeviceFaulty,
+    DeviceLost,
+    DeviceUnavailable,
+    InferenceFailed,
+    ModelNotFound,
+    ModelTooLarge,
+    TaskCancelled,
+    TaskTimedOut,
+    WorkerStopping,
+)
 from actors.payloads import parse_request
 from settings.config import Settings
 from tests.waiting import wait_until
@@ -339,3 +349,58 @@ def test_loading_has_a_limit_of_its_own(start_engine: Callable[..., Engine], mon
     classify(engine, "text").future.result()
 
     assert list(dict.fromkeys(watched)) == [("computing", 130.0), ("loading", 1000)]
+
+
+def _fail_each_batch(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError(text)
+
+    monkeypatch.setattr(Classify, "compute", fail)
+    monkeypatch.setattr(Generate, "compute", fail)
+
+
+def test_a_lost_device_fails_all_tasks_as_such_and_takes_no_more(
+    start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, lost = start_engine(), "CUDA error: unspecified launch failure"
+    task = _with_task(engine, Recorded())
+    task.may_go_on.clear()
+    first = classify(engine, "first")
+    wait_until(lambda: task.batches, "the first batch is being computed")
+    others = [classify(engine, "one"), classify(engine, "two"), generate(engine)]
+    _fail_each_batch(monkeypatch, lost)
+    task.may_go_on.set()
+
+    for job in (first, *others):
+        with pytest.raises(DeviceLost, match=f"cpu:0 was removed, reset or hung: RuntimeError: {lost}"):
+            job.future.result(timeout=30)
+    with pytest.raises(DeviceLost):
+        wait_until(lambda: classify(engine, "too late").future.done(), "the engine has ended")
+
+
+def test_a_device_that_fails_its_test_after_an_unexpected_error_is_lost(
+    start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = start_engine()
+    _fail_each_batch(monkeypatch, "Das Gerät wurde angehalten.")
+
+    def refuse() -> None:
+        raise DeviceUnavailable("cpu:0 failed its start-up test")
+
+    monkeypatch.setattr(engine._device, "self_test", refuse)
+
+    with pytest.raises(DeviceLost, match="Das Gerät wurde angehalten"):
+        classify(engine, "text").future.result()
+
+
+def test_different_tasks_with_different_models_that_fail_in_a_row_point_at_the_device(
+    start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = start_engine()
+    _fail_each_batch(monkeypatch, "wrong")
+
+    for job in (classify(engine, "one"), generate(engine)):
+        with pytest.raises(InferenceFailed):
+            job.future.result()
+    with pytest.raises(DeviceFaulty, match="different tasks with different models failed on it one after another"):
+        classify(engine, "two").future.result()

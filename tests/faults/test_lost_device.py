@@ -1,0 +1,35 @@
+"""A device is lost while it computes: its process ends, and the task goes to another."""
+
+from pathlib import Path
+
+import pytest
+import redis
+
+from actors.broker import create_broker
+from actors.client import Client
+from actors.demo.models import CLASSIFIER
+from actors.middleware.device_loss import DEVICE_LOST_EXIT_CODE
+from settings import keys
+from settings.config import Settings
+from tests.workers import BOOT_SECONDS, Workers
+
+
+@pytest.mark.timeout(300)
+def test_a_process_that_loses_its_device_gives_its_task_to_another_and_ends(
+    settings: Settings, queue_redis: redis.Redis, tmp_path: Path, repository: Path, model_folder: Path
+) -> None:
+    client = Client(settings, create_broker(settings))
+    environment = {"MODEL_MANAGER_PATH": str(model_folder), "PYTHONPATH": str(repository)}
+    message = client.send("classify", model=CLASSIFIER, texts=["import os"])
+
+    with Workers(settings, tmp_path, "tests.faults.lost_device", "-p", "1", **environment) as unlucky:
+        assert unlucky.wait_until_ended() == DEVICE_LOST_EXIT_CODE
+        assert "cpu:0 was removed, reset or hung: RuntimeError: CUDA error: unspecified launch failure" in unlucky.log
+    assert queue_redis.hlen(keys.delayed_bodies(keys.INFERENCE_QUEUE)) == 1
+    assert queue_redis.zcard(keys.WORKERS) == 0  # it said goodbye
+
+    with Workers(settings, tmp_path, "-p", "1", **environment):
+        metadata = client.result(message, timeout=BOOT_SECONDS).metadata
+
+    assert metadata.attempts == 2
+    assert metadata.retry_reasons[0].startswith("DeviceLost: cpu:0 was removed, reset or hung")
