@@ -78,9 +78,9 @@ def _worker_hooks(settings: Settings, results: ResultBackend) -> list[Middleware
     return [
         LogPrivacy(),
         LocalRedis(settings),
-        DeviceLoss(),
+        DeviceLoss(claim, worker_id),
         claim,
-        RecoveryLife(),
+        RecoveryLife(claim, worker_id),
         delivery_limit,
         Heartbeat(settings, claim, worker_id),
         EngineLife(settings, claim, worker_id, cancellations, delivery_limit),

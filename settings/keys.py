@@ -93,6 +93,16 @@ def result(queue: str, actor: str, message_id: str) -> str:
     return f"{RESULTS_NAMESPACE}:{queue}:{actor}:{message_id}"
 
 
+def deaths(device: str) -> str:
+    """Hash of the latest processes that ended on a device (HOST/NAME) with tasks in hand; expires after the last."""
+    return f"cm:deaths:{device}"
+
+
+def quarantine(device: str) -> str:
+    """Why a device (HOST/NAME) takes no inference tasks now; expires, or an operator deletes it."""
+    return f"cm:quarantine:{device}"
+
+
 def stream(message_id: str) -> str:
     """The tokens of one generation as they come, in the result database; capped, with a TTL."""
     return f"cm:stream:{message_id}"

@@ -19,7 +19,7 @@ RECORD_TTL_SECONDS = 30
 #: A worker that has missed this many seconds of beats is shown as late.
 LATE_AFTER_SECONDS = 3 * BEAT_SECONDS
 
-WorkerState = Literal["starting", "loading", "idle", "busy", "draining", "standby", "control"]
+WorkerState = Literal["starting", "loading", "idle", "busy", "draining", "quarantined", "standby", "control"]
 
 
 class Record(BaseModel):

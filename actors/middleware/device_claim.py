@@ -36,6 +36,11 @@ class DeviceClaim(Middleware):
         """The device of this process."""
         return self._claim.name if self._claim else None
 
+    @property
+    def full_name(self) -> str | None:
+        """HOST/NAME of the device, which no other in the cluster has."""
+        return f"{self._settings.host_name}/{self.device}" if self.device else None
+
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Worker processes only, main thread, before any consumer or worker thread exists."""
         asked_for = worker.consumer_whitelist

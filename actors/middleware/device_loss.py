@@ -3,13 +3,19 @@
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
+import redis
 from dramatiq import Broker, Worker
 from dramatiq.middleware import Middleware
 
-from actors.errors import DeviceLost
+from actors.errors import DeviceFaulty, DeviceLost
+from actors.middleware.device_claim import DeviceClaim
+from actors.queueing.broker import ClusterBroker
+from actors.queueing.device_faults import Death
+from actors.queueing.quarantine import Quarantine
 
 logger = logging.getLogger(__name__)
 
@@ -25,16 +31,17 @@ def _ask_for_end() -> None:
 class DeviceLoss(Middleware):
     """Stands before the other hooks of workers in the list, so that it ends the process after all of them."""
 
-    def __init__(self, ask_for_end: Callable[[], None] = _ask_for_end) -> None:
-        self._ask_for_end = ask_for_end
+    def __init__(self, claim: DeviceClaim, worker_id: str, ask_for_end: Callable[[], None] = _ask_for_end) -> None:
+        self._claim, self._worker_id, self._ask_for_end = claim, worker_id, ask_for_end
         self._mutex = threading.Lock()
-        self._is_lost = False
+        self._loss: DeviceLost | None = None
+        self._tasks: set[str] = set()
 
     def after_process_message(
         self, broker: Broker, message: Any, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
         """The finisher, with a task that met the loss; the retries give it to others."""
-        if isinstance(exception, DeviceLost) and self._is_first():
+        if isinstance(exception, DeviceLost) and self._is_first(exception, message.message_id):
             logger.critical("This process ends after its tasks are given back: %s.", exception)
             self._ask_for_end()
 
@@ -44,10 +51,21 @@ class DeviceLoss(Middleware):
         Raises:
           SystemExit: When the device is lost.
         """
-        if self._is_lost:
+        if self._loss and (device := self._claim.full_name):
+            try:
+                self._tell(Quarantine(cast("ClusterBroker", broker).client), device, self._loss)
+            except redis.RedisError as error:
+                logger.warning("That %s was lost is not noted: %s", device, error)
             raise SystemExit(DEVICE_LOST_EXIT_CODE)
 
-    def _is_first(self) -> bool:
+    def _tell(self, quarantine: Quarantine, device: str, loss: DeviceLost) -> None:
+        if isinstance(loss, DeviceFaulty):
+            quarantine.impose(device, str(loss))
+        else:
+            quarantine.note_death(device, Death(self._worker_id, time.time(), self._tasks))
+
+    def _is_first(self, loss: DeviceLost, message_id: str) -> bool:
         with self._mutex:
-            was_lost, self._is_lost = self._is_lost, True
+            was_lost, self._loss = self._loss is not None, self._loss or loss
+            self._tasks.add(message_id)
             return not was_lost

@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import psutil
 import redis
@@ -14,6 +14,7 @@ from dramatiq.middleware import Middleware
 
 from actors.context import device_worker
 from actors.middleware.device_claim import DeviceClaim
+from actors.queueing.broker import ClusterBroker
 from actors.versions import installed_versions
 from settings import keys
 from settings.capacity import LIVE_SECONDS, note_service
@@ -69,6 +70,7 @@ class Heartbeat(Middleware):
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Main thread, after the claim and before the device is opened, which may take long."""
         self._broker_id = broker.broker_id  # type: ignore[attr-defined]  # of the Redis broker
+        self._restraint = cast("ClusterBroker", broker).restraint
         self._queues = tuple(sorted(worker.consumer_whitelist or broker.get_declared_queues()))
         self._redis = queue_client(self._settings, HEARTBEAT)
         self._thread = threading.Thread(target=self._beat_until_ended, name="heartbeat", daemon=True)
@@ -202,6 +204,8 @@ class Heartbeat(Middleware):
             return self._state
         if self._claim.role != "device":
             return self._claim.role
+        if self._restraint.is_quarantined:
+            return "quarantined"
         if loading:
             return "loading"
         return "busy" if is_busy else "idle"

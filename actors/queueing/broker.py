@@ -62,8 +62,8 @@ class ClusterBroker(RedisBroker):
     def settle(self, ended: Iterable[tuple[str, Any]]) -> None:
         """Acknowledges messages, or puts those that failed with the dead letters, in one round trip.
 
-        Takes pairs of the list that a message came from and the message. One that is kept stays this process's in Redis,
-        and is delivered again when a consumer finds that nobody here holds it, or when the process has ended.
+        Takes pairs of the list that a message came from and the message. One that is kept stays this process's in
+        Redis, and is delivered again when a consumer finds that nobody here holds it, or when the process has ended.
 
         Raises:
           redis.RedisError: When Redis does not answer; it is safe to settle them once more.

@@ -4,7 +4,7 @@ import contextlib
 import json
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -101,3 +101,20 @@ class Deliveries:
             while True:
                 ended.append(self._ended.popleft())
         return ended
+
+
+def forgive(client: redis.Redis, redis_ids: Collection[str], worker_ids: Collection[str]) -> None:
+    """Drops what some workers did not end from the histories of some messages: it was not the messages' fault.
+
+    Raises:
+      redis.RedisError: When Redis does not answer.
+    """
+    histories = [keys.deliveries(redis_id) for redis_id in redis_ids]
+    with client.pipeline(transaction=False) as pipe:
+        for history in histories:
+            pipe.lrange(history, 0, -1)
+        for history, entries in zip(histories, pipe.execute(), strict=True):
+            for entry in entries:
+                if json.loads(entry)["worker_id"] in worker_ids:
+                    pipe.lrem(history, 1, entry)
+        pipe.execute()

@@ -12,6 +12,8 @@ import redis
 from dramatiq.common import current_millis, dq_name
 
 from actors.queueing.broker import ClusterBroker
+from actors.queueing.device_faults import Death
+from actors.queueing.quarantine import Quarantine
 from actors.queueing.siblings import ProcessIdentity, Siblings
 from settings import keys
 
@@ -38,10 +40,15 @@ class Recovery:
         self._broker, self._client, self._now_ms = broker, broker.client, now_ms
         self._siblings = Siblings(broker.client, host)
         self._gone_since_ms: dict[str, int] = {}
+        self._quarantine = Quarantine(broker.client)
 
     def register(self, process: ProcessIdentity) -> None:
         """Tells the siblings which process this broker belongs to."""
         self._siblings.register(self._broker.broker_id, process)
+
+    def look_at_quarantine(self, device: str) -> None:
+        """Lets this process's consumer know whether its device may take tasks."""
+        self._broker.restraint.note_quarantine(device, self._quarantine.reason(device))
 
     def give_back_own(self) -> None:
         """At the end of a process: what its threads did not finish in time, and its entries."""
@@ -52,7 +59,7 @@ class Recovery:
         """One look: the dead of this host at once, and now and then the silent of all hosts."""
         processes = self._siblings.processes()
         gone = {broker_id: process for broker_id, process in processes.items() if process.is_gone()}
-        self._give_back({broker_id: f"process {process.pid} of this host" for broker_id, process in gone.items()})
+        self._give_back({broker_id: f"process {process.pid} of this host" for broker_id, process in gone.items()}, gone)
         self._gone_since_ms = {broker_id: self._gone_since_ms.get(broker_id, self._now_ms()) for broker_id in gone}
         self._forget(
             broker_id for broker_id, since_ms in self._gone_since_ms.items() if self._now_ms() - since_ms >= REMEMBER_MS
@@ -71,25 +78,33 @@ class Recovery:
         self._forget(lost)
         self._trim_dead_letters()
 
-    def _give_back(self, holders: Mapping[str, str]) -> None:
-        """Takes broker ids with words for the log."""
-        lists = self._lists() if holders else []
-        counts = {broker_id: self._give_back_one(broker_id, lists) for broker_id in holders}
+    def _give_back(self, holders: Mapping[str, str], gone: Mapping[str, ProcessIdentity] | None = None) -> None:
+        """Takes broker ids with words for the log, and the identities of those that are known to have died."""
+        lists, gone = self._lists() if holders else [], gone or {}
+        counts = {broker_id: self._give_back_one(broker_id, lists, gone.get(broker_id)) for broker_id in holders}
         for broker_id in filter(counts.get, counts):
             logger.info("Gave back %d message(s) of %s (%s).", counts[broker_id], holders[broker_id], broker_id)
         if any(counts.values()):
             self._ring()
 
-    def _give_back_one(self, broker_id: str, lists: list[str]) -> int:
+    def _give_back_one(self, broker_id: str, lists: list[str], dead: ProcessIdentity | None) -> int:
         """Moves one process's ack sets back; returns how many messages it held."""
         with self._client.pipeline(transaction=False) as pipe:
             for name in lists:
                 pipe.smembers(keys.acks(broker_id, name))
             held: dict[str, set[bytes]] = dict(zip(lists, pipe.execute(), strict=True))
+        if dead:  # first: what another process takes up again may be refused for its history
+            self._note_death(dead, held)
         for name, ids in held.items():
             if ids:
                 self._broker.requeue_of(broker_id, name, ids)
         return sum(map(len, held.values()))
+
+    def _note_death(self, dead: ProcessIdentity, held: Mapping[str, set[bytes]]) -> None:
+        """A process that ended with inference tasks in hand is evidence against its device, or against one of them."""
+        tasks = {redis_id.decode() for name, ids in held.items() if _is_inference(name) for redis_id in ids}
+        if dead.device and dead.worker_id and tasks:
+            self._quarantine.note_death(dead.device, Death(dead.worker_id, self._now_ms() / 1000, tasks))
 
     def _forget(self, broker_ids: Iterable[str]) -> None:
         """Last: until here the next look finds them again. Giving back was a sign of life."""
@@ -124,6 +139,11 @@ class Recovery:
             self._broker.doorbell.ring(dq_name(queue))
 
 
+def _is_inference(name: str) -> bool:
+    queue = keys.INFERENCE_QUEUE
+    return name == queue or (name.startswith(f"{queue}.") and name != dq_name(queue))
+
+
 class RecoveryThread(threading.Thread):
     """Looks every few seconds until it is stopped; outlives every failure of Redis."""
 
@@ -133,9 +153,12 @@ class RecoveryThread(threading.Thread):
         self._stopped = threading.Event()
 
     def run(self) -> None:
-        while not self._stopped.is_set():
-            self._attempt(self._look)
-            self._stopped.wait(LOOK_SECONDS)
+        while not self._stopped.wait(LOOK_SECONDS):
+            self.look()
+
+    def look(self) -> None:
+        """Looks once; before the start, so that nothing is taken for a device in quarantine."""
+        self._attempt(self._look)
 
     def stop(self) -> None:
         """Ends the looks, and gives back what this process still holds."""
@@ -146,6 +169,8 @@ class RecoveryThread(threading.Thread):
     def _look(self) -> None:
         self._recovery.register(self._process)
         self._recovery.recover()
+        if self._process.device:
+            self._recovery.look_at_quarantine(self._process.device)
 
     @staticmethod
     def _attempt(step: Callable[[], Any]) -> None:

@@ -27,12 +27,15 @@ class ProcessIdentity:
 
     pid: int
     created: float
+    worker_id: str | None = None
+    device: str | None = None
+    """HOST/NAME of the device that it holds, None without one."""
 
     @classmethod
-    def of_this_process(cls) -> Self:
+    def of_this_process(cls, worker_id: str | None = None, device: str | None = None) -> Self:
         """The identity to register."""
         process = psutil.Process()
-        return cls(process.pid, process.create_time())
+        return cls(process.pid, process.create_time(), worker_id, device)
 
     def is_gone(self) -> bool:
         """Whether this process has ended; one that cannot be looked at is taken for alive."""

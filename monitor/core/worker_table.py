@@ -16,6 +16,7 @@ STATES: dict[WorkerState, tuple[str, Tone]] = {
     "idle": ("○", "plain"),
     "busy": ("●", "busy"),
     "draining": ("‖", "wait"),
+    "quarantined": ("⊘", "bad"),
     "standby": ("◌", "faint"),
     "control": ("◇", "plain"),
 }
@@ -34,7 +35,7 @@ NEARLY_FULL_PERCENT = 95
 _VENDORS = re.compile(r"^(?:(?:NVIDIA|GeForce|AMD|Radeon|Intel\(R\)|Graphics)\s+)*")
 
 COLUMNS = (
-    Column("state", least=10, most=10, rank=0),
+    Column("state", least=10, most=13, rank=0),
     Column("worker", least=14, most=32, rank=1),
     Column("card", least=11, most=32, rank=4),
     Column("device", least=10, most=12, rank=8),

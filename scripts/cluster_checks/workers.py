@@ -11,6 +11,7 @@ from actors.payloads import Metadata
 from monitor.core.snapshot import WorkerView
 from scripts.cluster_checks.check import Check
 from scripts.cluster_checks.trial import Trial
+from settings import keys
 from settings.config import Settings
 
 #: Seconds that the first round of tasks is waited for before more are sent: who takes a task is not ours to say. Each
@@ -79,6 +80,10 @@ def _check_worker(view: WorkerView, roll_call: RollCall | None, timeout: float) 
         return Check(name, "failed", silence, "look at its log, and whether its process still runs")
     if view.record is None:
         return Check(name, "skipped", "its record is of another version", "install the same version everywhere")
+    if view.record.state == "quarantined" and view.record.device:
+        key = keys.quarantine(f"{view.record.host}/{view.record.device.name}")
+        mend = f"look at its log; it ends by itself, or now with `redis-cli DEL {key}` once the device is in order"
+        return Check(name, "warning", "its device is in quarantine: different tasks failed on it", mend)
     if not _takes_tasks(view):
         return Check(name, "skipped", f"takes no inference tasks while it is {view.record.state}")
     if roll_call is None:

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from monitor.core.snapshot import Liveness, Snapshot, WorkerView
-from monitor.core.table import Table
+from monitor.core.table import Cell, Table
 from monitor.core.worker_table import COLUMNS, NO_WORKERS, worker_table
 from settings.records import ModelRecord
 from tests.monitor.cluster import DEVICE, model, record
@@ -90,3 +90,9 @@ def test_workers_in_trouble_come_first_and_the_others_by_name() -> None:
 def test_an_empty_cluster_says_how_to_start_a_worker() -> None:
     assert table_of().empty == NO_WORKERS
     assert worker_table(Snapshot()).empty == ""
+
+
+def test_a_worker_in_quarantine_is_shown_as_trouble() -> None:
+    table = table_of(WorkerView("w", "live", 1.0, record("w", state="quarantined")))
+
+    assert table.rows[0][0] == Cell("⊘ quarantined", "bad")

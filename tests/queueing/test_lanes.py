@@ -287,3 +287,19 @@ def test_no_lane_is_forgotten_between_its_naming_and_its_first_task(
 
 def test_every_priority_has_a_rank() -> None:
     assert [PRIORITIES.index(name) for name in ("high", "normal", "low")] == [0, 1, 2]
+
+
+def test_a_consumer_leaves_shunned_models_to_others_and_everything_in_quarantine(broker: ClusterBroker) -> None:
+    for model in ("org/a", "org/b"):
+        broker.enqueue(dramatiq.Message("inference", "task", (), {"model": model}, {}))
+    consumer = broker.consume(keys.INFERENCE_QUEUE, prefetch=8, timeout=100)
+
+    broker.restraint.note_quarantine("gpu-1/cuda:0", "broken")
+    assert next(consumer) is None
+
+    broker.restraint.note_quarantine("gpu-1/cuda:0", None)
+    broker.restraint.shun("org/a", seconds=60)
+    taken = next(consumer)
+    assert taken is not None
+    assert taken.kwargs["model"] == "org/b"
+    assert next(consumer) is None

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -12,6 +13,7 @@ from dramatiq.common import current_millis, dq_name
 
 from actors.broker import DEAD_MESSAGE_TTL_MS, HEARTBEAT_TIMEOUT_MS, create_broker
 from actors.queueing.broker import ClusterBroker
+from actors.queueing.quarantine import Quarantine
 from actors.queueing.recovery import REMEMBER_MS, Recovery, RecoveryThread
 from actors.queueing.siblings import ProcessIdentity, this_host
 from settings import keys
@@ -54,6 +56,12 @@ def declared(settings: Settings) -> ClusterBroker:
 
 def task() -> Message[None]:
     return Message(queue_name=QUEUE, actor_name="embed", args=(), kwargs={}, options={})
+
+
+def one_held(client: redis.Redis, broker: ClusterBroker) -> bytes:
+    """The id of the one message that a process holds."""
+    (held,) = client.smembers(keys.acks(broker.broker_id, QUEUE))
+    return held
 
 
 def later(milliseconds: int) -> Callable[[], int]:
@@ -112,6 +120,32 @@ def test_a_process_is_known_to_its_siblings_before_it_takes_a_message(
     broker.consume(QUEUE)
 
     assert queue_redis.hkeys(keys.brokers(HOST)) == [broker.broker_id.encode()]
+
+
+def test_a_death_with_inference_tasks_in_hand_is_evidence_about_its_device(
+    survivor: ClusterBroker, settings: Settings, ended: ProcessIdentity, queue_redis: redis.Redis
+) -> None:
+    for number in range(3):
+        victim = declared(settings)
+        victim.enqueue(task())
+        victim.do_fetch(QUEUE, 1)
+        Recovery(victim, HOST).register(replace(ended, worker_id=f"gpu-{number}", device="gpu/cuda:0"))
+        Recovery(survivor, HOST).recover()
+        assert len(survivor.do_fetch(QUEUE, 1)) == 1
+        survivor.do_ack(QUEUE, one_held(queue_redis, survivor))
+
+    assert Quarantine(queue_redis).reason("gpu/cuda:0")
+
+
+def test_a_death_with_nothing_in_hand_or_without_a_device_is_no_evidence(
+    victim: ClusterBroker, survivor: ClusterBroker, settings: Settings, ended: ProcessIdentity, queue_redis: redis.Redis
+) -> None:
+    Recovery(victim, HOST).register(ended)
+    Recovery(declared(settings), HOST).register(replace(ended, worker_id="gpu-1", device="gpu/cuda:0"))
+
+    Recovery(survivor, HOST).recover()
+
+    assert not queue_redis.keys("cm:deaths:*")
 
 
 def test_a_dead_siblings_delayed_messages_come_back_at_once(

@@ -229,6 +229,20 @@ def test_a_worker_without_a_device_is_not_asked(repository: Path, cluster: Clust
     assert (worker["status"], worker["detail"]) == ("skipped", "takes no inference tasks while it is standby")
 
 
+def test_a_worker_in_quarantine_is_a_warning_that_says_how_to_lift_it(
+    repository: Path, cluster: Cluster, model_store: Path
+) -> None:
+    cluster.beat("gpu-01-42", state="quarantined")
+
+    worker = checks_of(repository)["worker gpu-01-42"]
+
+    assert (worker["status"], worker["detail"]) == (
+        "warning",
+        "its device is in quarantine: different tasks failed on it",
+    )
+    assert "`redis-cli DEL cm:quarantine:gpu-01/cuda:0`" in worker["mend"]
+
+
 def test_a_worker_that_does_not_answer_in_time_is_a_failure(
     repository: Path, cluster: Cluster, model_store: Path
 ) -> None:
