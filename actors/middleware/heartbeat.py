@@ -148,8 +148,8 @@ class Heartbeat(Middleware):
             logger.exception("The record of %s cannot be made.", self._worker_id)
 
     def _takes_tasks(self) -> bool:
-        """Whether this process serves the inference queue now: not while it starts or ends, nor without a device."""
-        return self._claim.role == "device" and self._state == "idle"
+        """Whether this process serves the inference queue now: not while it starts, ends or must not."""
+        return self._claim.role == "device" and self._state == "idle" and not self._restraint.is_quarantined
 
     @staticmethod
     def _note_service(pipe: Any) -> None:

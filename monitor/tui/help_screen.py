@@ -15,6 +15,7 @@ p        pause, and go on
 ○ idle     ready for tasks
 ◐ loading  brings a model into memory, shown with a +
 ◐ starting, ‖ draining
+⊘ quarantined: different tasks failed on its device
 ◌ standby  serves control jobs, has no device
 ◇ control  serves the cluster's own jobs
 ▲ late     has missed three beats

@@ -25,7 +25,8 @@ def test_a_process_that_loses_its_device_gives_its_task_to_another_and_ends(
     with Workers(settings, tmp_path, "tests.faults.lost_device", "-p", "1", **environment) as unlucky:
         assert unlucky.wait_until_ended() == DEVICE_LOST_EXIT_CODE
         assert "cpu:0 was removed, reset or hung: RuntimeError: CUDA error: unspecified launch failure" in unlucky.log
-    assert queue_redis.hlen(keys.delayed_bodies(keys.INFERENCE_QUEUE)) == 1
+    in_redis = (keys.delayed_bodies(keys.INFERENCE_QUEUE), keys.bodies(message.options["lane"]))
+    assert sum(map(queue_redis.hlen, in_redis)) == 1
     assert queue_redis.zcard(keys.WORKERS) == 0  # it said goodbye
 
     with Workers(settings, tmp_path, "-p", "1", **environment):
