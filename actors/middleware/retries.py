@@ -10,7 +10,7 @@ from actors.queueing.broker import ClusterBroker
 from actors.queueing.claims import SHUNNED_SECONDS
 from actors.queueing.consumer import keep_if_interrupted
 from actors.queueing.patience import until_redis_answers
-from actors.queueing.retry_policy import Retry, choose_retry, options_after, reasons_of
+from actors.queueing.retry_policy import Pauses, Retry, choose_retry, options_after, reasons_of
 
 logger = logging.getLogger(__name__)
 
@@ -20,8 +20,8 @@ class Retries(Middleware):
 
     @property
     def actor_options(self) -> set[str]:
-        """What Dramatiq's worker looks at: errors that are not logged with their traceback."""
-        return {"throws"}
+        """Errors that Dramatiq's worker logs without their traceback, and the bounds of the pauses in milliseconds."""
+        return {"throws", "min_backoff", "max_backoff"}
 
     def after_process_message(
         self, broker: Broker, message: Any, *, result: Any = None, exception: BaseException | None = None
@@ -30,16 +30,20 @@ class Retries(Middleware):
         if exception is None:
             return
         reasons = reasons_of(message.options)
-        retry = choose_retry(exception, reasons)
+        pauses = Pauses.of(message.options, broker.get_actor(message.actor_name).options)
+        retry = choose_retry(exception, reasons, pauses)
         if retry is None:
             message.fail()
             return
         message.options.update(options_after(exception, reasons))
         logger.info("%s is tried again in %d ms.", message.message_id, retry.delay_ms)
         self._leave_to_others(cast("ClusterBroker", broker), message, retry)
+
+        def enqueue_next() -> None:
+            broker.enqueue(message, delay=retry.delay_ms)
+
         with keep_if_interrupted(message):
-            what = f"The next attempt of {message.message_id}"
-            until_redis_answers(lambda: broker.enqueue(message, delay=retry.delay_ms), what)
+            until_redis_answers(enqueue_next, f"The next attempt of {message.message_id}")
 
     @staticmethod
     def _leave_to_others(broker: ClusterBroker, message: Any, retry: Retry) -> None:

@@ -200,10 +200,7 @@ def test_a_lost_answer_to_the_note_of_a_delivery_does_not_hold_the_task_up(rig: 
     assert trap.is_sprung
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [Fault.LOST_REPLY, Fault.SILENCE, pytest.param(Fault.CUT, marks=pytest.mark.xfail(reason="Dramatiq's Retries"))],
-)
+@LOSSES
 def test_a_lost_answer_to_the_enqueue_of_a_retry_loses_no_task(rig: Rig, fault: Fault) -> None:
     trap = rig.proxy.trap(fault, ENQUEUE, DELAYED)
 

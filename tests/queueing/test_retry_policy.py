@@ -15,6 +15,7 @@ from actors.queueing.retry_policy import (
     MAX_REASON,
     MAX_RETRIES,
     OUT_OF_MEMORY_PAUSE_MS,
+    Pauses,
     Retry,
     choose_retry,
     options_after,
@@ -42,6 +43,16 @@ def test_what_may_pass_is_tried_three_times_more_elsewhere_with_pauses_that_grow
     for failures, pause_ms in enumerate(pauses):
         assert 1 <= pause_ms / (FIRST_PAUSE_MS * 2**failures) <= 2
     assert choose_retry(error, [FAILED] * MAX_RETRIES) is None
+
+
+def test_an_actor_or_a_message_may_ask_for_other_pauses() -> None:
+    assert Pauses.of({"min_backoff": 1}, {"min_backoff": 5, "max_backoff": 10}) == Pauses(1, 10)
+    assert Pauses.of({"min_backoff": "x", "max_backoff": -1}, {}) == Pauses()
+    assert Pauses.of({"max_backoff": 10**9}) == Pauses()
+
+    retry = choose_retry(StoreUnreachable("x"), [FAILED] * 2, Pauses(1, 3))
+    assert retry is not None
+    assert retry.delay_ms <= 3
 
 
 def test_a_full_device_is_tried_again_once_and_promptly() -> None:
