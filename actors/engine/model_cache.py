@@ -1,12 +1,12 @@
 """The models in a device's memory: least recently used goes first, never one in use."""
 
-import gc
 import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from actors.engine.garbage import collect_all, set_aside
 from actors.engine.loader import LoadedModel
 from actors.engine.work import ModelKey
 from actors.errors import ModelTooLarge
@@ -49,6 +49,7 @@ class ModelCache:
             self._make_room(key, expected_bytes)
             self._models[key] = load()
             self._make_room_for_what_was_measured(key)
+            set_aside()
         model = self._models[key]
         self._models.move_to_end(key)
         self._publish()
@@ -106,5 +107,5 @@ class ModelCache:
         self._published = tuple(self._models.values())
 
     def _collect(self) -> None:
-        gc.collect()  # modules refer to themselves in circles
+        collect_all()  # modules refer to themselves in circles
         self._release()

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.engine import model_cache
+from actors.engine.garbage import collect_all, set_aside
 from actors.engine.loader import LoadedModel
 from actors.engine.model_cache import ModelCache
 from actors.errors import ModelTooLarge
@@ -21,10 +23,13 @@ BUDGET = 100
 
 @pytest.fixture(scope="module", autouse=True)
 def _small_heap() -> Iterator[None]:
-    """Every eviction collects garbage, which takes long with torch on the heap."""
+    """Every eviction collects garbage, which takes long with torch on the heap: here torch stays set aside."""
     gc.collect()
     gc.freeze()
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model_cache, "collect_all", gc.collect)
+        patch.setattr(model_cache, "set_aside", lambda: None)
+        yield
     gc.unfreeze()
 
 
@@ -277,3 +282,22 @@ def test_other_threads_may_read_the_models_while_they_change() -> None:
     sys.setswitchinterval(interval)
 
     assert errors == []
+
+
+def test_what_a_model_brought_along_is_spared_by_the_garbage_collector_and_still_given_back() -> None:
+    class Part:
+        """Refers to itself, as modules do."""
+
+        def __init__(self) -> None:
+            self.own = self
+
+    part = Part()
+    gone = weakref.ref(part)
+    set_aside()
+    del part
+    gc.collect()
+    assert gone() is not None
+
+    collect_all()
+
+    assert gone() is None
