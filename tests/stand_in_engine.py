@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +70,7 @@ class Engine:
     def status(self) -> StandInStatus:
         return StandInStatus()
 
-    def submit(
+    def plan(
         self,
         actor: str,
         request: ClassifyRequest,
@@ -78,11 +78,14 @@ class Engine:
         queued_seconds: float = 0.0,
         publish: Callable[[str], None] | None = None,
     ) -> Job:
-        """Hands the request to one of a few threads."""
+        """A job of a model that is nowhere."""
         model = StoredModel(request.model, "local", Path(), {}, 0, 0)
-        job = Job(actor, request, Plan("stand-in", None), model, time.monotonic() + timeout_seconds)
-        self._threads.submit(self._run, job)
-        return job
+        return Job(actor, request, Plan("stand-in", None), model, time.monotonic() + timeout_seconds)
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Hands each to one of a few threads."""
+        for job in jobs:
+            self._threads.submit(self._run, job)
 
     def finish(self, job: Job) -> Any:
         """What `classify` returns."""

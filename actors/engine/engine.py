@@ -84,7 +84,7 @@ class Engine:
         self._thread.start()
         return self._opened.result()
 
-    def submit(
+    def plan(
         self,
         actor: str,
         request: Request,
@@ -92,26 +92,28 @@ class Engine:
         queued_seconds: float = 0.0,
         publish: Callable[[str], None] | None = None,
     ) -> Job:
-        """Hands over a request; the job's future is completed in every case.
+        """The job that a request becomes, to be handed over with `submit`.
 
         `publish` gets the pieces of a generated text on the device thread, and must not make it wait.
 
         Raises:
           PermanentError: When it can be told at once that the request cannot be run.
           StoreUnreachable: When the model store does not answer.
-          WorkerStopping, DeviceLost: When this engine computes nothing more.
         """
         plan = self._task(actor).plan(request)
         model = self._store.find(ModelReference.parse(request.model))
         deadline = time.monotonic() + timeout_seconds
-        job = Job(actor, request, plan, model, deadline, publish=publish, queued_seconds=queued_seconds)
-        self._prepare_ahead(job)
+        return Job(actor, request, plan, model, deadline, publish=publish, queued_seconds=queued_seconds)
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Hands over jobs that may share a batch; the future of each is completed in every case."""
+        self._prepare_ahead(jobs)
         with self._changed:
-            if self._stopping:
-                raise self._ending
-            self._arrived.append(job)
-            self._changed.notify()
-        return job
+            if not self._stopping:
+                self._arrived.extend(jobs)
+                self._changed.notify()
+                return
+        self._fail(jobs, self._ending)
 
     def finish(self, job: Job) -> object:
         """The result of a completed job as JSON; called in the finisher thread."""
@@ -135,11 +137,12 @@ class Engine:
             budget_bytes=self._cache.budget_bytes if opened else None,
         )
 
-    def _prepare_ahead(self, job: Job) -> None:
+    def _prepare_ahead(self, jobs: Sequence[Job]) -> None:
         """Spares the device thread the tokenising where the model is there already, and its tokenizer can be shared."""
-        model = next((model.input for model in self._cache.models if model.key == job.key), None)
-        if model and getattr(model.tokenizer, "is_fast", False):
-            self._prepare(self._task(job.task), model, [job])
+        inputs = {model.key: model.input for model in self._cache.models}
+        for job in jobs:
+            if (model := inputs.get(job.key)) and getattr(model.tokenizer, "is_fast", False):
+                self._prepare(self._task(job.task), model, [job])
 
     def _task(self, actor: str) -> Task:
         if actor not in self._tasks:

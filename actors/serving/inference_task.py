@@ -71,8 +71,10 @@ class InferenceTask:
         fields: object = self.message.kwargs  # which nobody has checked yet
         return isinstance(fields, dict) and any(map(is_reference, fields.values()))
 
-    def begin(self, state: ClaimState, when_ended: Callable[[], None]) -> None:
-        """Hands the task to the engine; `when_ended` is called once, from any thread, when it can be settled.
+    def begin(self, state: ClaimState, when_ended: Callable[[], None]) -> "Job | None":
+        """The job to be handed to the engine, if there is anything to run.
+
+        `when_ended` is called once, from any thread, when the task can be settled.
 
         Raises:
           PermanentError: When it is not to be run, or cannot be.
@@ -83,10 +85,11 @@ class InferenceTask:
         if state.has_result:
             self._acknowledge_only()
             when_ended()
-            return
-        self._job = self._submit()
+            return None
+        self._job = self._planned()
         self.cancellation.cancelled.add_done_callback(lambda _: self._job.cancel() if self._job else None)
         self._job.future.add_done_callback(lambda _: self._end_stream(when_ended))
+        return self._job
 
     def refuse(self, error: BaseException, when_ended: Callable[[], None]) -> None:
         """Ends a task that could not be begun."""
@@ -115,7 +118,7 @@ class InferenceTask:
         output = self._in.engine.finish(self._job)
         return TaskResult(output=output, metadata=self._metadata(completion)).model_dump()
 
-    def _submit(self) -> "Job":
+    def _planned(self) -> "Job":
         actor, fields, started_at = self.message.actor_name, self.message.kwargs, time.time()
         if self.message.args:
             raise InvalidRequest(f"{actor} takes keywords only, as in {actor}.send(model=…)")
@@ -127,7 +130,7 @@ class InferenceTask:
         queued_seconds = max(0.0, started_at - self.message.message_timestamp / 1000)
         publish = self._stream.write if self._stream else None
         seconds_left_now = self._limit.seconds - (time.time() - started_at)  # fetching inputs may have taken long
-        return self._in.engine.submit(actor, request, seconds_left_now, queued_seconds, publish)
+        return self._in.engine.plan(actor, request, seconds_left_now, queued_seconds, publish)
 
     def _end_stream(self, when_ended: Callable[[], None]) -> None:
         """A reader that finds the result looks no further, so the last piece is published before it is stored."""

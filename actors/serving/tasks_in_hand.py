@@ -115,19 +115,23 @@ class TasksInHand:
             for task in tasks:
                 self._refuse(task, error)
             return
-        for task, state in zip(tasks, states, strict=True):
+        begun = list(zip(tasks, states, strict=True))
+        for task, state in begun:
             if task.fetches_inputs:
-                self._fetchers.submit(self._begin, task, state)
-            else:
-                self._begin(task, state)
+                self._fetchers.submit(self._begin, [(task, state)])
+        self._begin([(task, state) for task, state in begun if not task.fetches_inputs])
 
-    def _begin(self, task: InferenceTask, state: ClaimState) -> None:
-        """In a fetcher thread when inputs have to be fetched."""
-        try:
-            self._broker.emit_before("process_message", task.message)
-            task.begin(state, partial(self._ended.put, task))
-        except BaseException as error:  # noqa: BLE001  # the finisher settles it, whatever it is
-            self._refuse(task, error)
+    def _begin(self, claimed: Iterable[tuple[InferenceTask, ClaimState]]) -> None:
+        """Hands tasks to the engine together, so that they may share a batch; a fetcher does so for one with inputs."""
+        jobs = []
+        for task, state in claimed:
+            try:
+                self._broker.emit_before("process_message", task.message)
+                if job := task.begin(state, partial(self._ended.put, task)):
+                    jobs.append(job)
+            except BaseException as error:  # noqa: BLE001  # the finisher settles it, whatever it is
+                self._refuse(task, error)
+        self._surroundings.engine.submit(jobs)
 
     def _refuse(self, task: InferenceTask, error: BaseException) -> None:
         task.refuse(error, partial(self._ended.put, task))

@@ -52,12 +52,18 @@ def start_engine(tmp_path: Path, model_folder: Path) -> Iterator[Callable[..., E
 
 
 def classify(engine: Engine, *texts: str, timeout: float = 60) -> Job:
-    return engine.submit("classify", parse_request("classify", {"model": CLASSIFIER, "texts": list(texts)}), timeout)
+    request = parse_request("classify", {"model": CLASSIFIER, "texts": list(texts)})
+    return submitted(engine, engine.plan("classify", request, timeout))
 
 
 def generate(engine: Engine, publish: Callable[[str], None] | None = None, timeout: float = 60, **changes: Any) -> Job:
     request = parse_request("generate", {**LONG, **changes})
-    return engine.submit("generate", request, timeout, publish=publish)
+    return submitted(engine, engine.plan("generate", request, timeout, publish=publish))
+
+
+def submitted(engine: Engine, job: Job) -> Job:
+    engine.submit([job])
+    return job
 
 
 class Recorded(Classify):
@@ -184,7 +190,7 @@ def test_an_unknown_model_is_told_to_the_caller_at_once(start_engine: Callable[.
     request = parse_request("classify", {"model": "nobody/nothing", "texts": ["a"]})
 
     with pytest.raises(ModelNotFound):
-        start_engine().submit("classify", request, 60)
+        start_engine().plan("classify", request, 60)
 
 
 def test_every_future_is_completed_when_the_engine_stops(start_engine: Callable[..., Engine]) -> None:
@@ -206,7 +212,7 @@ def test_every_future_is_completed_when_the_engine_stops(start_engine: Callable[
         with pytest.raises(WorkerStopping):
             job.future.result(timeout=0)
     with pytest.raises(WorkerStopping):
-        classify(engine, "too late")
+        classify(engine, "too late").future.result(timeout=0)
 
 
 def test_a_stopped_engine_gives_its_models_back(start_engine: Callable[..., Engine]) -> None:
@@ -374,8 +380,9 @@ def test_a_lost_device_fails_all_tasks_as_such_and_takes_no_more(
     for job in (first, *others):
         with pytest.raises(DeviceLost, match=f"cpu:0 was removed, reset or hung: RuntimeError: {lost}"):
             job.future.result(timeout=30)
+    wait_until(lambda: engine._stopping, "the engine has ended")
     with pytest.raises(DeviceLost):
-        wait_until(lambda: classify(engine, "too late").future.done(), "the engine has ended")
+        classify(engine, "too late").future.result(timeout=0)
 
 
 def test_a_device_that_fails_its_test_after_an_unexpected_error_is_lost(

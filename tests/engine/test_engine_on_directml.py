@@ -18,7 +18,9 @@ def _run(site: Path, model_folder: Path, state_dir: Path, limit_bytes: int, scri
         engine = Engine(DeviceName("directml", 0), settings)
         engine.start()
         def run(actor, **fields):
-            return engine.submit(actor, parse_request(actor, fields), 60)
+            job = engine.plan(actor, parse_request(actor, fields), 60)
+            engine.submit([job])
+            return job
         used = lambda: torch_directml.fake_adapters.allocated_bytes(0)
         classifier, writer = "cluster-manager/tiny-text-kind", "cluster-manager/tiny-docs-writer"
     """

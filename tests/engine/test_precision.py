@@ -67,7 +67,8 @@ def _outputs(folder: Path, dtype: str, task: str, **request: Any) -> Any:
     engine = Engine(DeviceName("cpu", 0), settings)
     engine.start()
     try:
-        job = engine.submit(task, parse_request(task, request), timeout_seconds=60)
+        job = engine.plan(task, parse_request(task, request), timeout_seconds=60)
+        engine.submit([job])
         assert job.future.result().dtype == dtype
         return engine.finish(job)
     finally:

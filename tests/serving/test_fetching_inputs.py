@@ -1,7 +1,7 @@
 """A task whose inputs have to be fetched holds up no other."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -44,10 +44,13 @@ class RecordingEngine:
         self.texts: list[tuple[str, ...]] = []
         self.seconds: list[float] = []
 
-    def submit(self, actor: str, request: Request, seconds: float, *_: object) -> Job:
+    def plan(self, actor: str, request: Request, seconds: float, *_: object) -> Job:
         self.texts.append(request.texts)  # type: ignore[attr-defined]  # of `embed`
         self.seconds.append(seconds)
         return job()
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Does nothing with them."""
 
 
 @pytest.fixture
