@@ -23,6 +23,7 @@ raises the same class at the caller.
     - DeviceLost
       + DeviceFaulty
     - StoreUnreachable
+    - StoreFull
     - WorkerStopping
   x DeviceUnavailable       at a worker's start
   x CallerError             raised at the caller only
@@ -72,7 +73,7 @@ class ModelBroken(PermanentError):
 
 
 class ModelTooLarge(PermanentError):
-    """A model needs more memory than the device's budget."""
+    """A model needs more memory than the device's budget, or more disk than MODEL_CACHE_GB."""
 
 
 class InferenceFailed(PermanentError):
@@ -112,7 +113,11 @@ class DeviceFaulty(DeviceLost):
 
 
 class StoreUnreachable(TransientError):
-    """The model store, or the place that an input is kept in, does not answer."""
+    """The model store, or the place that an input is kept in, does not answer, not in time, or not this worker."""
+
+
+class StoreFull(TransientError):
+    """This host has no room on disk for a model that would have to be downloaded."""
 
 
 class WorkerStopping(TransientError):

@@ -6,11 +6,11 @@ import re
 import socket
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 import platformdirs
 from dotenv import dotenv_values
-from pydantic import AfterValidator, AliasChoices, Field, ValidationError, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 logger = logging.getLogger(__name__)
@@ -22,11 +22,13 @@ LEGACY_NAMES = {
     "GPU_INDEX": "GPU_DEVICES",
     "DIRECTML_DEVICE_INDEX": "GPU_DEVICES",
     "TORCH_DTYPE": "MODEL_DTYPE",
+    "MAX_MODEL_CACHE_SIZE_GB": "MODEL_CACHE_GB",
 }
 
 _DEVICE = r"(?:\d+|(?:cuda|xpu|directml|cpu)(?::\d+)?)"
 _DEVICES = re.compile(rf"auto|all|{_DEVICE}(?:,{_DEVICE})*")
 _REDIS_URL = re.compile(r"(redis|rediss|unix)://.+")
+_HTTP_URL = re.compile(r"https?://[^/?#@\s]+(/[^?#@\s]*)?")
 
 
 class InvalidConfiguration(SystemExit):
@@ -46,6 +48,12 @@ def _redis_url(value: str) -> str:
     if not _REDIS_URL.fullmatch(value):
         raise ValueError("allowed are redis://HOST:PORT/DB, rediss://… (TLS) and unix://PATH")
     return value
+
+
+def _http_url(value: str) -> str:
+    if not _HTTP_URL.fullmatch(value):
+        raise ValueError("allowed are http://HOST:PORT and https://HOST:PORT, without a name, a password or a query")
+    return value.rstrip("/")
 
 
 def _existing_folder(value: Path) -> Path:
@@ -107,8 +115,24 @@ class Settings(BaseSettings):
     )
     """The folder that the model-manager shares: models in the Hub's cache layout or in folders named after them."""
 
-    model_manager_url: str | None = None
-    """The model-manager's HTTP address. Not served by this version: share the folder and set MODEL_MANAGER_PATH."""
+    model_manager_url: Annotated[str, AfterValidator(_http_url)] | None = None
+    """The address that models are downloaded from, and the only one: http://HOST:PORT of the model-manager or of any
+    server that speaks the Hugging Face Hub's HTTP API. What MODEL_MANAGER_PATH has is taken from there first."""
+
+    model_manager_token: SecretStr | None = None
+    """The bearer token for MODEL_MANAGER_URL."""
+
+    model_manager_register: bool = False
+    """Whether each worker process tells the model-manager at MODEL_MANAGER_URL that it is there."""
+
+    model_cache_path: Path | None = None
+    """The folder on a disk of this host that downloaded models are kept in. Not set: `models` in STATE_DIR."""
+
+    model_cache_gb: float | None = Field(
+        default=None, gt=0, validation_alias=AliasChoices("MODEL_CACHE_GB", "MAX_MODEL_CACHE_SIZE_GB")
+    )
+    """Gigabytes (10^9 bytes) of disk that downloaded models may take; those that were not used for the longest time go
+    first. Not set: as much as the disk has."""
 
     model_dtype: Literal["auto", "float32", "float16", "bfloat16"] = Field(
         default="auto", validation_alias=AliasChoices("MODEL_DTYPE", "TORCH_DTYPE")
@@ -136,7 +160,8 @@ class Settings(BaseSettings):
     """Seconds that one task may run, loading its model included, before it is stopped and fails."""
 
     model_load_timeout: int = Field(default=600, ge=1)
-    """Seconds that loading one model may take, or opening the device; a process that takes longer is ended."""
+    """Seconds that loading one model may take, or opening the device; a process that takes longer is ended. Also the
+    seconds that downloading one may take; what came by then is kept, and the next attempt goes on from there."""
 
     result_ttl: int = Field(default=3600, ge=1)
     """Seconds that a result is kept for its caller."""
@@ -159,14 +184,10 @@ class Settings(BaseSettings):
                 return {**values, "gpu_devices": str(index)}
         return values
 
-    @model_validator(mode="after")
-    def _refuse_the_http_store(self) -> Self:
-        if self.model_manager_url:
-            raise ValueError(
-                f"MODEL_MANAGER_URL={self.model_manager_url} cannot be used by this version: "
-                "share the model-manager's folder with this host and set MODEL_MANAGER_PATH"
-            )
-        return self
+    @property
+    def model_cache_folder(self) -> Path:
+        """Where downloaded models are kept."""
+        return (self.model_cache_path or self.state_dir / "models").expanduser()
 
     @property
     def host_name(self) -> str:

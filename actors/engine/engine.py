@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 
 from actors.devices.backend import Device, DeviceName, backend_module
 from actors.devices.device_lost import is_device_lost
@@ -30,8 +31,9 @@ from actors.errors import (
     TransientError,
     WorkerStopping,
 )
+from actors.model_store.model_store import ModelStore
 from actors.model_store.reference import ModelReference
-from actors.model_store.shared_folder import SharedFolder
+from actors.model_store.stored_model import StoredModel, not_here_yet
 from actors.payloads import Request
 from settings.config import Settings
 
@@ -60,7 +62,7 @@ class Engine:
     def __init__(self, device: DeviceName, settings: Settings) -> None:
         self._name, self._settings = device, settings
         self.service_times = ServiceTimes()
-        self._store = SharedFolder(settings.model_manager_path)
+        self._store = ModelStore(settings, self._loaded_models)
         self._tasks: dict[str, Task] = {}
         self._changed = threading.Condition()
         self._arrived: list[Job] = []
@@ -98,15 +100,23 @@ class Engine:
 
         Raises:
           PermanentError: When it can be told at once that the request cannot be run.
-          StoreUnreachable: When the model store does not answer.
+          StoreUnreachable: When the folder of models cannot be read.
         """
-        plan = self._task(actor).plan(request)
-        model = self._store.find(ModelReference.parse(request.model))
+        plan, reference = self._task(actor).plan(request), ModelReference.parse(request.model)
+        found = self._store.find(reference)
+        is_here = found.done()
+        model = found.result() if is_here else not_here_yet(reference)
         deadline = time.monotonic() + timeout_seconds
-        return Job(actor, request, plan, model, deadline, publish=publish, queued_seconds=queued_seconds)
+        job = Job(actor, request, plan, model, deadline, publish=publish, queued_seconds=queued_seconds)
+        job.coming_model = None if is_here else found
+        return job
 
     def submit(self, jobs: Sequence[Job]) -> None:
         """Hands over jobs that may share a batch; the future of each is completed in every case."""
+        for job in jobs:
+            if job.coming_model:
+                job.coming_model.add_done_callback(partial(self._submit_when_come, job))
+        jobs = [job for job in jobs if job.coming_model is None]
         self._prepare_ahead(jobs)
         with self._changed:
             if not self._stopping:
@@ -114,6 +124,16 @@ class Engine:
                 self._changed.notify()
                 return
         self._fail(jobs, self._ending)
+
+    def _submit_when_come(self, job: Job, found: "Future[StoredModel]") -> None:
+        """In the thread that brought the model."""
+        try:
+            job.model, job.coming_model = found.result(), None
+        except BaseException as error:  # noqa: BLE001  # the job's future is completed in every case
+            job.fail(error)
+            return
+        job.load_seconds = time.monotonic() - job.submitted_at
+        self.submit([job])
 
     def finish(self, job: Job) -> object:
         """The result of a completed job as JSON; called in the finisher thread."""
@@ -124,6 +144,7 @@ class Engine:
         with self._changed:
             self._stopping = True
             self._changed.notify()
+        self._store.stop()
         self._thread.join()
         self._watchdog.stop()
 
@@ -143,6 +164,9 @@ class Engine:
         for job in jobs:
             if (model := inputs.get(job.key)) and getattr(model.tokenizer, "is_fast", False):
                 self._prepare(self._task(job.task), model, [job])
+
+    def _loaded_models(self) -> list[tuple[str, str]]:
+        return [(model.key.name, model.key.revision) for model in self.status().models]
 
     def _task(self, actor: str) -> Task:
         if actor not in self._tasks:

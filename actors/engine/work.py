@@ -86,6 +86,8 @@ class Job:
     future: "Future[Completion]" = field(default_factory=Future)
     publish: Callable[[str], None] | None = None
     """Takes what is generated, piece by piece, on the device thread; None when nobody reads along."""
+    coming_model: "Future[StoredModel] | None" = None
+    """What `model` is to become, while it has to be brought to this host first."""
     submitted_at: float = field(default_factory=time.monotonic)
     queued_seconds: float = 0.0
     """How long it waited in Redis before that."""

@@ -59,7 +59,9 @@ class SharedFolder:
 
     def _look_up(self, reference: ModelReference) -> StoredModel:
         if self._root is None:
-            raise ModelNotFound(f"{reference}: this worker has no model store; set MODEL_MANAGER_PATH")
+            raise ModelNotFound(
+                f"{reference}: this worker has no model store; set MODEL_MANAGER_PATH or MODEL_MANAGER_URL"
+            )
         if not self._root.is_dir():
             raise StoreUnreachable(f"the model folder {self._root} cannot be read")
         for revision, folder in self._candidates(self._root, reference):
@@ -79,7 +81,7 @@ class SharedFolder:
     @staticmethod
     def _candidates(root: Path, reference: ModelReference) -> Iterator[tuple[str, Path]]:
         """Folders that may be the model, with the revision each would be."""
-        if revision := _hub_revision(root / reference.hub_folder, reference.revision):
+        if revision := hub_revision(root / reference.hub_folder, reference.revision):
             yield revision, root / reference.hub_folder / "snapshots" / revision
         for parent in SUBFOLDERS:
             for spelling in reference.plain_folders:
@@ -91,7 +93,7 @@ class SharedFolder:
                     yield local, folder
 
 
-def _hub_revision(folder: Path, wanted: str | None) -> str | None:
+def hub_revision(folder: Path, wanted: str | None) -> str | None:
     """The snapshot that a branch, a tag or a commit names; the default branch when none is wanted."""
     named = folder / "refs" / (wanted or "main")
     revision = named.read_text(encoding="utf-8", errors="replace").strip() if named.is_file() else wanted

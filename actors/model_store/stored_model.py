@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.errors import ModelBroken, ModelRefused
+from actors.model_store.reference import ModelReference
 
 #: Weights that run code when they are loaded, or formats that nothing here reads.
 UNSAFE_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
@@ -37,6 +38,11 @@ class StoredModel:
     def bytes_as(self, dtype: str) -> int:
         """What the weights take in memory in a precision."""
         return self.parameter_count * {"float32": 4, "float16": 2, "bfloat16": 2}[dtype]
+
+
+def not_here_yet(reference: ModelReference) -> StoredModel:
+    """Stands for a model until it has been brought here; nothing can be loaded from it."""
+    return StoredModel(reference.name, reference.revision or "", Path(), {}, 0, 0)
 
 
 def verify(name: str, revision: str, folder: Path, root: Path) -> StoredModel:

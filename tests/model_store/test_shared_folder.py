@@ -233,7 +233,7 @@ def test_a_store_that_is_gone_is_worth_another_attempt(root: Path) -> None:
         store.find(ModelReference("Org/Name"))
 
 
-@pytest.mark.parametrize("step", ["fingerprint", "verify", "_hub_revision"])
+@pytest.mark.parametrize("step", ["fingerprint", "verify", "hub_revision"])
 def test_a_share_that_fails_while_it_is_read_is_worth_another_attempt(
     step: str, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,7 @@ from settings.config import InvalidConfiguration, Settings, read_settings
         ("REDIS_URL", "localhost:6379", "redis://HOST:PORT/DB"),
         ("WORKER_CONCURRENCY", "0", "greater than or equal to 1"),
         ("MODEL_MANAGER_PATH", "/no/such/folder", "an existing folder"),
+        ("MODEL_MANAGER_URL", "models:8000", "http://HOST:PORT"),
         ("MODEL_DTYPE", "int8", "'auto', 'float32', 'float16' or 'bfloat16'"),
     ],
 )
@@ -103,11 +104,14 @@ def test_the_new_name_wins_over_the_old_one(monkeypatch: pytest.MonkeyPatch) -> 
     assert read_settings(env_file=None).gpu_devices == "cpu"
 
 
-def test_the_http_store_is_refused_rather_than_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MODEL_MANAGER_URL", "http://models:8000")
+def test_the_token_of_the_model_manager_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_MANAGER_URL", "http://models:8000/")
+    monkeypatch.setenv("MODEL_MANAGER_TOKEN", "a-secret")
 
-    with pytest.raises(InvalidConfiguration, match="MODEL_MANAGER_URL=http://models:8000 cannot be used"):
-        read_settings(env_file=None)
+    settings = read_settings(env_file=None)
+
+    assert settings.model_manager_url == "http://models:8000"
+    assert "a-secret" not in repr(settings)
 
 
 def test_every_setting_has_an_operators_docstring() -> None:

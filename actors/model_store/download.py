@@ -1,0 +1,148 @@
+"""The files of one revision on their way into a folder, each checked against its checksum."""
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from urllib.parse import quote
+
+from actors.errors import ModelBroken, ModelRefused, StoreUnreachable
+from actors.model_store.manifest import Manifest, RemoteFile
+from actors.model_store.origin import Origin
+
+logger = logging.getLogger(__name__)
+
+CHUNK_BYTES = 1 << 20
+
+#: A connection that is cut is opened again where it was cut; so often without a byte in between, and after so long.
+ATTEMPTS = 3
+PAUSE_SECONDS = 0.5
+
+#: How often the log tells how far a download is.
+PROGRESS_SECONDS = 10.0
+
+#: Ends the name of a file that is not whole.
+PART = ".part"
+
+
+class Download:
+    """Brings a revision into `folder`, and goes on where an earlier attempt ended. `check` may raise to end it."""
+
+    def __init__(self, origin: Origin, manifest: Manifest, folder: Path, check: Callable[[], None]) -> None:
+        self._origin, self._manifest, self._folder, self._check = origin, manifest, folder, check
+        self._done_bytes = self._came_bytes = 0
+        self._started = self._told = time.monotonic()
+
+    def run(self) -> None:
+        """Every file, whole and verified.
+
+        Raises:
+          ModelBroken: When the server's bytes are not those of the checksum; they are removed.
+          ModelRefused: When there is no checksum.
+          StoreUnreachable: When the server does not answer, or the connection is cut again and again.
+        """
+        for file in self._manifest.files:
+            target = self._folder / file.path
+            if not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self._bring(file, target)
+            self._done_bytes += target.stat().st_size
+        seconds = time.monotonic() - self._started
+        logger.info("Downloaded %s: %d bytes in %.1f s.", self._manifest.reference, self._came_bytes, seconds)
+
+    def _bring(self, file: RemoteFile, target: Path) -> None:
+        part = target.with_name(target.name + PART)
+        is_resumed = part.exists()
+        checksum = self._fill(file, part)
+        if digest_of(part, checksum) != checksum and is_resumed:
+            # What lay there may have been cut by a crash of this host, so it is not yet the server's fault.
+            part.unlink()
+            checksum = self._fill(file, part)
+        if (found := digest_of(part, checksum)) != checksum:
+            part.unlink()
+            raise ModelBroken(
+                f"{self._manifest.reference}: {file.path} came with the checksum {found} instead of {checksum}, and was"
+                f" removed; look at the files of {self._origin.url}"
+            )
+        part.replace(target)
+
+    def _fill(self, file: RemoteFile, part: Path) -> str:
+        """Brings all bytes, through cut connections; returns the checksum that they should have."""
+        fruitless = 0
+        while True:
+            before = self._came_bytes
+            try:
+                if checksum := self._append(file, part):
+                    return checksum
+                reason = "the connection was cut"
+            except (OSError, HTTPException) as error:
+                reason = repr(error)
+            fruitless = fruitless + 1 if self._came_bytes == before else 0
+            if fruitless >= ATTEMPTS:
+                raise StoreUnreachable(f"{self._manifest.reference}: {file.path} does not come to its end: {reason}")
+            logger.warning("%s: %s is asked for again: %s.", self._manifest.reference, file.path, reason)
+            self._check()
+            time.sleep(PAUSE_SECONDS)
+
+    def _append(self, file: RemoteFile, part: Path) -> str | None:
+        """What is missing of a file, as far as it comes; its checksum when that was all."""
+        name, revision = self._manifest.reference.name, self._manifest.revision
+        offset = part.stat().st_size if part.exists() else 0
+        if file.size is not None and file.checksum and offset >= file.size > 0:
+            return file.checksum
+        path = f"/{quote(name)}/resolve/{quote(revision, safe='')}/{quote(file.path)}"
+        with self._origin.open(path, f"{file.path} of {self._manifest.reference}", offset) as response:
+            offset = offset if response.status == 206 else 0
+            checksum, size = file.checksum or _etag(response), _whole_size(file, response, offset)
+            if checksum is None:
+                raise ModelRefused(f"{self._manifest.reference}: {self._origin.url} tells no checksum of {file.path}")
+            with part.open("ab" if offset else "wb") as written:
+                while chunk := response.read(CHUNK_BYTES):
+                    written.write(chunk)
+                    self._came_bytes += len(chunk)
+                    self._check()
+                    self._tell()
+                return checksum if size is None or written.tell() >= size else None
+
+    def _tell(self) -> None:
+        now = time.monotonic()
+        if now - self._told < PROGRESS_SECONDS:
+            return
+        self._told = now
+        speed = self._came_bytes / (now - self._started)
+        total, came = self._manifest.size, self._done_bytes + self._came_bytes
+        left = f", about {max(0, total - came) / speed:.0f} s left" if total and speed else ""
+        logger.info(
+            "Downloading %s: %d of %d MB at %.1f MB/s%s.",
+            self._manifest.reference,
+            came / 1e6,
+            total / 1e6,
+            speed / 1e6,
+            left,
+        )
+
+
+def digest_of(path: Path, like: str) -> str:
+    """A file's checksum of the same kind as another: sha256, or git's sha1 for 40 digits."""
+    with path.open("rb") as file:
+        if len(like) == 64:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        header = f"blob {path.stat().st_size}\0".encode()
+        digest = hashlib.sha1(header, usedforsecurity=False)
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+        return digest.hexdigest()
+
+
+def _etag(response: HTTPResponse) -> str | None:
+    tag = (response.headers.get("X-Linked-Etag") or response.headers.get("ETag") or "").removeprefix("W/").strip('"')
+    return tag if len(tag) in (40, 64) and not set(tag) - set("0123456789abcdef") else None
+
+
+def _whole_size(file: RemoteFile, response: HTTPResponse, offset: int) -> int | None:
+    if file.size is not None:
+        return file.size
+    length = response.headers.get("Content-Length", "")
+    return offset + int(length) if length.isdigit() else None

@@ -1,0 +1,145 @@
+"""All models that this process can have, without a thread that waits for one."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from actors.errors import ClusterError, ModelBroken, ModelNotFound, ModelRefused, WorkerStopping
+from actors.model_store.origin import Origin
+from actors.model_store.reference import ModelReference
+from actors.model_store.remote_store import Fetched, RemoteStore
+from actors.model_store.shared_folder import SharedFolder
+from actors.model_store.stored_model import StoredModel
+from settings.config import Settings
+
+logger = logging.getLogger(__name__)
+
+#: How long a server's answer about a moving name is trusted; after it the name is asked for anew beside the work.
+TRUST_SECONDS = 60.0
+
+#: How often is looked for models that are no more in use.
+LAPSE_SECONDS = 15.0
+
+
+@dataclass
+class _Answer:
+    """A model of the server that is here."""
+
+    fetched: Fetched
+    asked_at: float
+    used_at: float
+
+
+class ModelStore:
+    """MODEL_MANAGER_PATH first, then MODEL_MANAGER_URL. `find` may be called from any thread and does not wait.
+
+    `in_use` names the models that are loaded; their files stay on the disk, as do those of models asked for lately.
+    """
+
+    def __init__(self, settings: Settings, in_use: Callable[[], Collection[tuple[str, str]]] = tuple) -> None:
+        self._folder = SharedFolder(settings.model_manager_path)
+        self._has_folder = settings.model_manager_path is not None
+        self._remote: RemoteStore | None = None
+        self._in_use, self._keep_seconds = in_use, settings.task_timeout + LAPSE_SECONDS
+        self._answers: dict[ModelReference, _Answer] = {}
+        self._fetches: dict[ModelReference, Future[StoredModel]] = {}
+        self._mutex = threading.Lock()
+        self._stopped = threading.Event()
+        if settings.model_manager_url:
+            origin = Origin(settings.model_manager_url, settings.model_manager_token)
+            self._remote = RemoteStore(origin, settings)
+            threading.Thread(target=self._let_go_until_stopped, name="model-leases", daemon=True).start()
+
+    def find(self, reference: ModelReference) -> "Future[StoredModel]":
+        """The verified folder of a model: at once when it is here, else when it has been downloaded.
+
+        The future may fail as `SharedFolder.find` and `RemoteStore.fetch` do.
+        """
+        found: Future[StoredModel] = Future()
+        try:
+            if self._has_folder or self._remote is None:
+                found.set_result(self._folder.find(reference))
+                return found
+        except ClusterError as error:
+            # The model-manager may be writing what looks broken, so it is asked.
+            if self._remote is None or not isinstance(error, ModelNotFound | ModelBroken):
+                found.set_exception(error)
+                return found
+        return self._find_remote(reference)
+
+    def stop(self) -> None:
+        """Ends downloads; what came is kept."""
+        self._stopped.set()
+
+    def _find_remote(self, reference: ModelReference) -> "Future[StoredModel]":
+        now = time.monotonic()
+        with self._mutex:
+            answer = self._answers.get(reference)
+            if answer and answer.fetched.stored.folder.is_dir():
+                answer.used_at = now
+                if now - answer.asked_at > TRUST_SECONDS:
+                    self._start_fetch(reference)  # what is here serves until the answer has come
+                found: Future[StoredModel] = Future()
+                found.set_result(answer.fetched.stored)
+                return found
+            return self._start_fetch(reference)
+
+    def _start_fetch(self, reference: ModelReference) -> "Future[StoredModel]":
+        """The one fetch of this process for a model."""
+        if (running := self._fetches.get(reference)) is None:
+            running = self._fetches[reference] = Future()
+            threading.Thread(target=self._fetch, args=(reference, running), name="model-fetch", daemon=True).start()
+        return running
+
+    def _check_stopped(self) -> None:
+        if self._stopped.is_set():
+            raise WorkerStopping("the worker is shutting down")
+
+    # What follows runs in a thread of its own.
+
+    def _fetch(self, reference: ModelReference, future: "Future[StoredModel]") -> None:
+        assert self._remote
+        try:
+            fetched = self._remote.fetch(reference, self._check_stopped)
+        except BaseException as error:  # noqa: BLE001  # whoever waits gets it
+            with self._mutex:
+                del self._fetches[reference]
+                if isinstance(error, ModelNotFound | ModelRefused):
+                    self._answers.pop(reference, None)
+                elif known := self._answers.get(reference):
+                    known.asked_at = time.monotonic()
+            logger.info("%s cannot be had: %s", reference, error)
+            future.set_exception(error)
+            return
+        now = time.monotonic()
+        with self._mutex:
+            del self._fetches[reference]
+            earlier = self._answers.get(reference)
+            if earlier and earlier.fetched.kept_as and earlier.fetched.kept_as != fetched.kept_as:
+                self._answers[earlier.fetched.kept_as] = earlier  # there may be tasks that are about to load it
+            self._answers[reference] = _Answer(fetched, now, now)
+        future.set_result(fetched.stored)
+
+    def _let_go_until_stopped(self) -> None:
+        while not self._stopped.wait(LAPSE_SECONDS):
+            try:
+                self.let_go_of_the_unused()
+            except Exception:
+                logger.exception("Models that are no more in use stay on the disk.")
+
+    def let_go_of_the_unused(self) -> None:
+        """Frees the files of models that are neither loaded nor were asked for as long as a task may take."""
+        assert self._remote
+        loaded, now = set(self._in_use()), time.monotonic()
+        with self._mutex:
+            for reference, answer in list(self._answers.items()):
+                stored = answer.fetched.stored
+                if now - answer.used_at > self._keep_seconds and (stored.name, stored.revision) not in loaded:
+                    del self._answers[reference]
+            kept = {answer.fetched.kept_as for answer in self._answers.values()}
+            for reference in self._remote.cache.held - kept:
+                if (reference.name, str(reference.revision)) not in loaded and not self._fetches:
+                    self._remote.cache.let_go(reference)

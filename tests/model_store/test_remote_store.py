@@ -1,0 +1,424 @@
+"""Models over HTTP, from a server that does everything that servers do."""
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+
+from actors.errors import (
+    ModelBroken,
+    ModelNotFound,
+    ModelRefused,
+    ModelTooLarge,
+    StoreFull,
+    StoreUnreachable,
+    WorkerStopping,
+)
+from actors.model_store import disk_cache, download, model_store, registry
+from actors.model_store.model_store import ModelStore
+from actors.model_store.reference import ModelReference
+from actors.model_store.stored_model import StoredModel
+from settings.config import Settings
+from tests.model_store.folders import write_model, write_weights
+from tests.model_store.hub_server import HubServer
+from tests.waiting import wait_until
+
+MODEL = "org/a-model"
+SECONDS = 20.0
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[HubServer]:
+    """A server with one model."""
+    write_model(tmp_path / "served" / MODEL)
+    (tmp_path / "served" / MODEL / "tokenizer.json").write_text("{}", encoding="utf-8")
+    with HubServer(tmp_path / "served") as server:
+        yield server
+
+
+@pytest.fixture
+def new_store(hub: HubServer, tmp_path: Path) -> Iterator[Callable[..., ModelStore]]:
+    """Makes what one process has of the store; all share this host's disk."""
+    stores = []
+
+    def make(**settings: object) -> ModelStore:
+        chosen = {"model_manager_url": hub.url, "model_cache_path": tmp_path / "cache"} | settings
+        stores.append(ModelStore(Settings(_env_file=None, state_dir=tmp_path, **chosen)))
+        return stores[-1]
+
+    yield make
+    for store in stores:
+        store.stop()
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(registry, "POLL_SECONDS", 0.01)
+
+
+def found(store: ModelStore, model: str = MODEL) -> StoredModel:
+    return store.find(ModelReference.parse(model)).result(SECONDS)
+
+
+def test_a_model_comes_at_the_revision_that_its_name_means(
+    hub: HubServer, new_store: Callable[..., ModelStore]
+) -> None:
+    stored = found(new_store())
+
+    assert stored.revision == hub.commit(MODEL)
+    assert stored.parameter_count == 6
+    assert {path.name for path in stored.folder.iterdir()} == {"config.json", "model.safetensors", "tokenizer.json"}
+
+
+def test_what_lies_there_is_what_huggingface_hub_would_have_brought(
+    hub: HubServer, new_store: Callable[..., ModelStore], tmp_path: Path
+) -> None:
+    theirs = huggingface_hub.snapshot_download(MODEL, endpoint=hub.url, cache_dir=tmp_path / "theirs", token=False)
+
+    ours = found(new_store()).folder
+
+    assert {path.name: path.read_bytes() for path in ours.iterdir()} == {
+        path.name: path.read_bytes() for path in Path(theirs).iterdir()
+    }
+    assert huggingface_hub.snapshot_download(MODEL, cache_dir=tmp_path / "cache", local_files_only=True) == str(ours)
+
+
+def test_pickles_code_and_strange_names_are_never_asked_for(
+    hub: HubServer, new_store: Callable[..., ModelStore]
+) -> None:
+    for name in ("pytorch_model.bin", "modeling.py", "consolidated.safetensors", ".hidden.json"):
+        (hub.root / MODEL / name).write_bytes(b"no")
+
+    stored = found(new_store())
+
+    assert {path.name for path in stored.folder.iterdir()} == {"config.json", "model.safetensors", "tokenizer.json"}
+    assert not any(hub.asked_for(name) for name in ("pytorch_model.bin", "modeling.py", "consolidated.safetensors"))
+
+
+def test_a_model_with_pickles_only_is_refused_before_anything_is_fetched(
+    hub: HubServer, new_store: Callable[..., ModelStore]
+) -> None:
+    (hub.root / MODEL / "model.safetensors").rename(hub.root / MODEL / "pytorch_model.bin")
+
+    with pytest.raises(ModelRefused, match=r"only pytorch_model\.bin is there"):
+        found(new_store())
+    assert not hub.asked_for("config.json")
+
+
+def test_a_cut_download_goes_on_where_it_was_cut(hub: HubServer, new_store: Callable[..., ModelStore]) -> None:
+    hub.cut_after_bytes, hub.cuts_left = 20, 2
+
+    assert found(new_store()).parameter_count == 6
+    assert hub.ranges == ["bytes=20-", "bytes=40-"]
+
+
+def test_a_download_that_never_gets_further_can_be_tried_again(
+    hub: HubServer, new_store: Callable[..., ModelStore]
+) -> None:
+    hub.cut_after_bytes, hub.cuts_left = 0, 100
+
+    with pytest.raises(StoreUnreachable, match=r"model\.safetensors does not come to its end"):
+        found(new_store())
+
+
+def test_the_next_process_goes_on_where_an_earlier_one_ended(
+    hub: HubServer, new_store: Callable[..., ModelStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "ATTEMPTS", 0)
+    hub.cut_after_bytes, hub.cuts_left = 30, 1
+    with pytest.raises(StoreUnreachable):
+        found(new_store())
+
+    assert found(new_store()).parameter_count == 6
+    assert hub.ranges == ["bytes=30-"]
+
+
+def test_wrong_bytes_are_told_and_removed(hub: HubServer, new_store: Callable[..., ModelStore], tmp_path: Path) -> None:
+    hub.flips_bytes = True
+    with pytest.raises(ModelBroken, match="checksum"):
+        found(new_store())
+    assert not list((tmp_path / "cache").rglob("model.safetensors*"))
+
+    hub.flips_bytes = False
+
+    assert found(new_store()).parameter_count == 6
+
+
+def test_each_answer_of_the_server_has_its_error(hub: HubServer, new_store: Callable[..., ModelStore]) -> None:
+    for status, error in ((404, ModelNotFound), (403, ModelRefused), (500, StoreUnreachable), (429, StoreUnreachable)):
+        hub.status = status
+        with pytest.raises(error, match="org/a-model"):
+            found(new_store())
+
+
+def test_a_token_is_needed_where_one_is_asked_for(hub: HubServer, new_store: Callable[..., ModelStore]) -> None:
+    hub.token = "a-secret"
+
+    with pytest.raises(StoreUnreachable, match="set MODEL_MANAGER_TOKEN"):
+        found(new_store(model_manager_token="wrong"))
+    assert found(new_store(model_manager_token="a-secret")).name == MODEL
+
+
+def test_no_other_server_is_asked_whatever_this_one_says(
+    hub: HubServer, new_store: Callable[..., ModelStore], tmp_path: Path
+) -> None:
+    with HubServer(tmp_path / "served") as other:
+        hub.redirect_to = other.url
+
+        with pytest.raises(ModelRefused, match=r"redirects to 127\.0\.0\.1"):
+            found(new_store())
+        assert other.requests == []
+
+
+def test_what_is_cached_serves_while_the_server_is_away(
+    hub: HubServer, new_store: Callable[..., ModelStore], caplog: pytest.LogCaptureFixture
+) -> None:
+    first = found(new_store())
+    hub.stop()
+
+    assert found(new_store()) == first
+    assert "is served as it was last downloaded" in caplog.text
+    with pytest.raises(StoreUnreachable, match="does not answer"):
+        found(new_store(), "org/another")
+
+
+def test_a_fixed_revision_that_is_here_needs_no_server(hub: HubServer, new_store: Callable[..., ModelStore]) -> None:
+    fixed = f"{MODEL}@{found(new_store()).revision}"
+    hub.requests.clear()
+
+    assert found(new_store(), fixed).name == MODEL
+    assert hub.requests == []
+
+
+def test_a_new_revision_replaces_the_old_one_beside_the_work(
+    hub: HubServer, new_store: Callable[..., ModelStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = new_store()
+    old = found(store)
+    (hub.root / MODEL / "tokenizer.json").write_text('{"new": 1}', encoding="utf-8")
+    monkeypatch.setattr(model_store, "TRUST_SECONDS", 0)
+
+    assert found(store) == old
+    wait_until(lambda: found(store).revision == hub.commit(MODEL), "the new revision is there")
+
+
+def test_a_name_is_asked_for_once_however_often_it_is_used(
+    hub: HubServer, new_store: Callable[..., ModelStore]
+) -> None:
+    store = new_store()
+    for _ in range(5):
+        found(store)
+
+    assert hub.asked_for("/revision/main") == 1
+
+
+def test_finding_does_not_wait_for_a_download(hub: HubServer, new_store: Callable[..., ModelStore]) -> None:
+    hub.gate, store = threading.Event(), new_store()
+
+    waiting = [store.find(ModelReference(MODEL)) for _ in range(3)]
+
+    assert not any(future.done() for future in waiting)
+    hub.gate.set()
+    assert {future.result(SECONDS).name for future in waiting} == {MODEL}
+    assert hub.asked_for("model.safetensors") == 1
+
+
+def test_a_download_ends_at_its_time_limit_and_keeps_what_came(
+    hub: HubServer, new_store: Callable[..., ModelStore], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "ATTEMPTS", 1000)
+    hub.cut_after_bytes, hub.cuts_left = 0, 1_000_000
+
+    with pytest.raises(StoreUnreachable, match="MODEL_LOAD_TIMEOUT=1 s"):
+        found(new_store(model_load_timeout=1))
+    assert list((tmp_path / "cache").rglob("config.json"))
+
+
+def test_a_store_that_stops_ends_its_downloads(hub: HubServer, new_store: Callable[..., ModelStore]) -> None:
+    hub.gate, store = threading.Event(), new_store()
+    future = store.find(ModelReference(MODEL))
+    wait_until(lambda: hub.asked_for("model.safetensors"), "the download has begun")
+
+    store.stop()
+    hub.gate.set()
+
+    assert isinstance(future.exception(SECONDS), WorkerStopping)
+
+
+def test_four_processes_download_once(hub: HubServer, tmp_path: Path) -> None:
+    program = (
+        "from actors.model_store.model_store import ModelStore\n"
+        "from actors.model_store.reference import ModelReference\n"
+        "from settings.config import Settings\n"
+        f"print(ModelStore(Settings(_env_file=None)).find(ModelReference({MODEL!r})).result(60).revision)"
+    )
+    environment = os.environ | {"MODEL_MANAGER_URL": hub.url, "MODEL_CACHE_PATH": str(tmp_path / "cache")}
+    started = [
+        subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+
+    revisions = [process.communicate(timeout=60)[0].strip() for process in started]
+
+    assert revisions == [hub.commit(MODEL)] * 4
+    assert hub.asked_for("model.safetensors") == 1
+
+
+def size_of_a_model(hub: HubServer) -> int:
+    return sum(path.stat().st_size for path in hub.files(MODEL))
+
+
+def test_the_model_that_was_not_used_for_the_longest_time_makes_room(
+    hub: HubServer, new_store: Callable[..., ModelStore], tmp_path: Path
+) -> None:
+    for number in range(3):
+        write_model(hub.root / f"org/m{number}")
+    budget = 2.5 * sum(path.stat().st_size for path in hub.files("org/m0")) / 1e9
+    folders = []
+    for number in range(2):
+        store = new_store(model_cache_gb=budget)
+        folders.append(found(store, f"org/m{number}").folder)
+        os.utime(folders[-1], (number, number))
+        release(store)
+
+    found(new_store(model_cache_gb=budget), "org/m2")
+
+    assert [folder.exists() for folder in folders] == [False, True]
+
+
+def release(store: ModelStore) -> None:
+    """As when the process of the store has ended."""
+    for reference in store._remote.cache.held:
+        store._remote.cache.let_go(reference)
+
+
+def test_a_model_in_use_by_another_process_is_never_removed(
+    hub: HubServer, new_store: Callable[..., ModelStore]
+) -> None:
+    write_model(hub.root / "org/other")
+    budget = 1.5 * size_of_a_model(hub) / 1e9
+    used = found(new_store(model_cache_gb=budget)).folder
+
+    with pytest.raises(StoreFull, match="in use"):
+        found(new_store(model_cache_gb=budget), "org/other")
+    assert used.exists()
+
+
+def test_a_model_that_can_never_fit_is_refused_with_both_numbers(
+    hub: HubServer, new_store: Callable[..., ModelStore]
+) -> None:
+    with pytest.raises(ModelTooLarge, match=f"{size_of_a_model(hub):,} bytes, and MODEL_CACHE_GB allows 10"):
+        found(new_store(model_cache_gb=1e-8))
+
+
+def test_nothing_is_fetched_to_a_full_disk(
+    hub: HubServer, new_store: Callable[..., ModelStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk_cache, "SPARE_BYTES", 10**18)
+
+    with pytest.raises(StoreFull, match="MODEL_CACHE_PATH"):
+        found(new_store())
+    assert not hub.asked_for("config.json")
+
+
+def test_models_that_are_loaded_stay_on_the_disk(hub: HubServer, tmp_path: Path) -> None:
+    loaded: list[tuple[str, str]] = []
+    settings = Settings(_env_file=None, model_manager_url=hub.url, model_cache_path=tmp_path / "cache")
+    store = ModelStore(settings, lambda: loaded)
+    stored = found(store)
+    store._keep_seconds = 0.0
+
+    loaded.append((stored.name, stored.revision))
+    store.let_go_of_the_unused()
+    held_while_loaded = len(store._remote.cache.held)
+    loaded.clear()
+    store.let_go_of_the_unused()
+    store.stop()
+
+    assert (held_while_loaded, len(store._remote.cache.held)) == (1, 0)
+
+
+def test_the_shared_folder_comes_first(hub: HubServer, new_store: Callable[..., ModelStore], tmp_path: Path) -> None:
+    write_model(tmp_path / "shared" / MODEL)
+
+    assert found(new_store(model_manager_path=tmp_path / "shared")).revision.startswith("local-")
+    assert hub.requests == []
+
+
+def entry(status: str, **fields: object) -> dict[str, object]:
+    return {"id": "org-other", "name": "org/other", "type": "llm", "status": status, "size_gb": 1, **fields}
+
+
+def test_what_the_model_manager_is_downloading_is_waited_for(
+    hub: HubServer, new_store: Callable[..., ModelStore], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    (tmp_path / "shared").mkdir()
+    answers = iter(["downloading"] * 3)
+
+    def answer() -> dict[str, object]:
+        if status := next(answers, None):
+            return entry(status, download_progress=0.5)
+        if not (tmp_path / "shared/org/other").exists():
+            write_model(tmp_path / "shared/org/other")
+        return entry("available")
+
+    hub.models["org-other"] = answer
+
+    assert found(new_store(model_manager_path=tmp_path / "shared"), "org/other").name == "org/other"
+    assert "is downloading org/other: 50% is there" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "text"),
+    [
+        ("error", ModelBroken, "could not download"),
+        ("removed", ModelNotFound, "was removed"),
+        ("downloading", StoreUnreachable, "MODEL_LOAD_TIMEOUT"),
+        ("dreaming", StoreUnreachable, "in another way"),
+    ],
+)
+def test_what_the_model_manager_cannot_give_has_its_error(
+    hub: HubServer, new_store: Callable[..., ModelStore], status: str, error: type[Exception], text: str
+) -> None:
+    hub.models["org-other"] = lambda: entry(status)
+
+    with pytest.raises(error, match=text):
+        found(new_store(model_load_timeout=1), "org/other")
+
+
+def test_a_path_of_the_model_manager_is_taken_inside_the_shared_folder_only(
+    hub: HubServer, new_store: Callable[..., ModelStore], tmp_path: Path
+) -> None:
+    inside, outside = write_model(tmp_path / "shared/somewhere"), write_model(tmp_path / "outside")
+    hub.models["org-other"] = lambda: entry("available", path=str(inside))
+    hub.models["org-third"] = lambda: entry("available", name="org/third", local_path=str(outside))
+    store = new_store(model_manager_path=tmp_path / "shared")
+
+    assert found(store, "org/other").folder == inside
+    with pytest.raises(ModelRefused, match="set MODEL_MANAGER_PATH"):
+        found(store, "org/third")
+
+
+def test_another_model_under_the_same_id_is_not_taken_for_it(
+    hub: HubServer, new_store: Callable[..., ModelStore]
+) -> None:
+    hub.models["org-other"] = lambda: entry("available", name="org-other/or-not")
+
+    with pytest.raises(ModelNotFound):
+        found(new_store(), "org/other")
+
+
+def test_weights_of_several_files_come_together(hub: HubServer, new_store: Callable[..., ModelStore]) -> None:
+    folder = hub.root / MODEL
+    (folder / "2_Dense").mkdir()
+    write_weights(folder / "2_Dense/model.safetensors")
+
+    assert (found(new_store()).folder / "2_Dense/model.safetensors").is_file()
