@@ -12,12 +12,14 @@ from actors.context import DeviceWorker, device_worker, set_device_worker
 from actors.errors import DeviceUnavailable
 from actors.middleware.delivery_limit import DeliveryLimit
 from actors.middleware.device_claim import DeviceClaim, WorkerCannotStart
+from actors.model_store.origin import Origin
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.cancellations import Cancellations
 from actors.queueing.inputs import open_inputs
 from actors.queueing.results import result_backend
 from actors.queueing.streams import StreamPublisher
 from actors.serving.inference_task import Surroundings
+from actors.serving.registration import Registration
 from actors.serving.tasks_in_hand import TasksInHand
 from settings.config import Settings
 
@@ -52,6 +54,7 @@ class EngineLife(Middleware):
     ) -> None:
         self._settings, self._claim, self._worker_id = settings, claim, worker_id
         self._cancellations, self._delivery_limit = cancellations, delivery_limit
+        self._registration: Registration | None = None
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Main thread, after the claim."""
@@ -76,9 +79,19 @@ class EngineLife(Middleware):
         )
         set_device_worker(DeviceWorker(self._worker_id, device, engine, tasks))
 
+    def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        """Main thread, when tasks are being taken."""
+        if (running := device_worker()) and self._settings.model_manager_register and self._settings.model_manager_url:
+            origin = Origin(self._settings.model_manager_url, self._settings.model_manager_token)
+            host = self._settings.host_name
+            self._registration = Registration(origin, self._worker_id, host, running.device)
+            self._registration.start()
+
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         """Main thread, while the consumers still live and say so to Redis; waits for the tasks in hand."""
         if running := device_worker():
+            if self._registration:
+                self._registration.stop()
             running.tasks.stop(self._settings.task_timeout + STOP_MARGIN_SECONDS)
             self._streams.stop()
 

@@ -1,0 +1,73 @@
+"""A model that has to be downloaded first holds up its own tasks only."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from actors.demo.models import CLASSIFIER, SHIPPED_MODELS
+from actors.devices.backend import DeviceName
+from actors.engine.engine import Engine
+from actors.engine.work import Job
+from actors.errors import ModelNotFound, TaskCancelled, WorkerStopping
+from actors.payloads import parse_request
+from settings.config import Settings
+from tests.model_store.hub_server import HubServer
+from tests.waiting import wait_until
+
+SECONDS = 60.0
+
+
+@pytest.fixture
+def hub() -> Iterator[HubServer]:
+    """A server that holds its weights back until its gate is opened."""
+    with HubServer(SHIPPED_MODELS) as server:
+        server.gate = threading.Event()
+        yield server
+        server.gate.set()
+
+
+@pytest.fixture
+def engine(hub: HubServer, tmp_path: Path) -> Iterator[Engine]:
+    engine = Engine(DeviceName("cpu", 0), Settings(_env_file=None, model_manager_url=hub.url, state_dir=tmp_path))
+    engine.start()
+    yield engine
+    engine.stop()
+
+
+def classify(engine: Engine, model: str = CLASSIFIER) -> Job:
+    return engine.submit("classify", parse_request("classify", {"model": model, "texts": ["import os"]}), SECONDS)
+
+
+def test_submitting_does_not_wait_for_a_download(hub: HubServer, engine: Engine) -> None:
+    jobs = [classify(engine) for _ in range(8)]
+
+    assert not any(job.future.done() for job in jobs)
+    hub.gate.set()
+    completions = [job.future.result(SECONDS) for job in jobs]
+    assert {completion.model.revision for completion in completions} == {hub.commit(CLASSIFIER)}
+    assert all(completion.load_seconds > 0 for completion in completions)
+
+
+def test_a_model_that_the_server_does_not_have_fails_its_task(engine: Engine) -> None:
+    with pytest.raises(ModelNotFound, match="org/unknown"):
+        classify(engine, "org/unknown").future.result(SECONDS)
+
+
+def test_a_task_that_waits_for_a_download_can_be_cancelled(hub: HubServer, engine: Engine) -> None:
+    job = classify(engine)
+
+    job.cancel()
+
+    assert isinstance(job.future.exception(), TaskCancelled)
+
+
+def test_an_engine_that_stops_ends_tasks_that_wait_for_a_download(hub: HubServer, engine: Engine) -> None:
+    job = classify(engine)
+    wait_until(lambda: hub.asked_for("model.safetensors"), "the download has begun")
+
+    engine.stop()
+    hub.gate.set()
+
+    assert isinstance(job.future.exception(SECONDS), WorkerStopping)
