@@ -1,11 +1,13 @@
 """All checks of a cluster in their order, each given what the ones before have found."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from monitor.core.source import RedisSource
 from scripts.cluster_checks.check import Check
 from scripts.cluster_checks.devices import check_devices
 from scripts.cluster_checks.model_store import check_model, check_store
+from scripts.cluster_checks.model_store import check_server as check_model_server
 from scripts.cluster_checks.redis_server import check_server
 from scripts.cluster_checks.scheduler import check_scheduler
 from scripts.cluster_checks.trial import smallest_trial
@@ -20,13 +22,23 @@ def check_cluster(settings: Settings, model: str | None, timeout_seconds: float)
     yield from server
     if server[0].status == "failed":
         return
-    check, models = check_store(settings.model_manager_path)
-    yield check
+    root = settings.model_manager_path
+    if settings.model_manager_url:
+        yield check_model_server(settings.model_manager_url, settings.model_manager_token)
+        root = root or _existing(settings.model_cache_folder)
+    models = []
+    if root or not settings.model_manager_url:  # before the first download there is nothing to be looked at
+        check, models = check_store(root)
+        yield check
     if model:
-        check, models = check_model(settings.model_manager_path, model)
+        check, models = check_model(root, model)
         yield check
     workers = source.read().workers
     source.close()
     yield from check_devices(settings, [worker.record for worker in workers if worker.record])
     yield from check_workers(settings, workers, smallest_trial(models), timeout_seconds)
     yield check_scheduler(settings, has_workers=any(worker.liveness != "lost" for worker in workers))
+
+
+def _existing(folder: Path) -> Path | None:
+    return folder if folder.is_dir() else None

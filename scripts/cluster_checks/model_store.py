@@ -1,9 +1,12 @@
-"""Checks of the model folder that this host shares, and the model that is fit for a trial."""
+"""Checks of the models that this host can have, and the model that is fit for a trial."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from actors.errors import ClusterError
+from pydantic import SecretStr
+
+from actors.errors import ClusterError, ModelNotFound, ModelRefused, StoreUnreachable
+from actors.model_store.origin import Origin
 from actors.model_store.reference import ModelReference
 from actors.model_store.shared_folder import SUBFOLDERS, SharedFolder
 from actors.model_store.stored_model import StoredModel
@@ -13,10 +16,21 @@ from scripts.cluster_checks.check import Check
 SHOWN_PROBLEMS = 3
 
 
+def check_server(url: str, token: SecretStr | None) -> Check:
+    """The server that models are downloaded from answers, and takes the token."""
+    try:
+        Origin(url, token).open("/health/", "the model server").close()
+    except StoreUnreachable as error:
+        return Check("model server", "failed", str(error), "look at MODEL_MANAGER_URL and MODEL_MANAGER_TOKEN")
+    except (ModelNotFound, ModelRefused):  # it answers, and need not have such a page
+        pass
+    return Check("model server", "ok", f"{url} answers")
+
+
 def check_store(root: Path | None) -> tuple[Check, list[StoredModel]]:
     """The folder can be read and has models; with those that are complete."""
     if root is None:
-        mend = "set MODEL_MANAGER_PATH to the folder that the model-manager shares with this host"
+        mend = "set MODEL_MANAGER_PATH to the folder that the model-manager shares with this host, or MODEL_MANAGER_URL"
         return Check("model store", "failed", "MODEL_MANAGER_PATH is not set", mend), []
     try:
         next(root.iterdir(), None)  # which a search in a folder that may not be read does not tell
