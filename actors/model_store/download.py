@@ -1,5 +1,6 @@
 """The files of one revision on their way into a folder, each checked against its checksum."""
 
+import errno
 import hashlib
 import logging
 import time
@@ -8,7 +9,7 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.parse import quote
 
-from actors.errors import ModelBroken, ModelRefused, StoreUnreachable
+from actors.errors import ModelBroken, ModelRefused, StoreFull, StoreUnreachable
 from actors.model_store.manifest import Manifest, RemoteFile
 from actors.model_store.origin import Origin
 
@@ -78,6 +79,8 @@ class Download:
                     return checksum
                 reason = "the connection was cut"
             except (OSError, HTTPException) as error:
+                if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                    raise StoreFull(f"{self._manifest.reference}: {self._folder} is on a disk that is full") from error
                 reason = repr(error)
             fruitless = fruitless + 1 if self._came_bytes == before else 0
             if fruitless >= ATTEMPTS:
@@ -89,6 +92,8 @@ class Download:
     def _append(self, file: RemoteFile, part: Path) -> str | None:
         """What is missing of a file, as far as it comes; its checksum when that was all."""
         name, revision = self._manifest.reference.name, self._manifest.revision
+        if file.size is None or file.checksum is None:
+            part.unlink(missing_ok=True)  # it may be whole, and nothing here could tell
         offset = part.stat().st_size if part.exists() else 0
         if file.size is not None and file.checksum and offset >= file.size > 0:
             return file.checksum
@@ -99,7 +104,7 @@ class Download:
             if checksum is None:
                 raise ModelRefused(f"{self._manifest.reference}: {self._origin.url} tells no checksum of {file.path}")
             with part.open("ab" if offset else "wb") as written:
-                while chunk := response.read(CHUNK_BYTES):
+                while chunk := response.read1(CHUNK_BYTES):  # what has come: a slow server must not hide the time
                     written.write(chunk)
                     self._came_bytes += len(chunk)
                     self._check()

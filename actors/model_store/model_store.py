@@ -101,9 +101,8 @@ class ModelStore:
     # What follows runs in a thread of its own.
 
     def _fetch(self, reference: ModelReference, future: "Future[StoredModel]") -> None:
-        assert self._remote
         try:
-            fetched = self._remote.fetch(reference, self._check_stopped)
+            fetched = self._bring(reference)
         except BaseException as error:  # noqa: BLE001  # whoever waits gets it
             with self._mutex:
                 del self._fetches[reference]
@@ -122,6 +121,18 @@ class ModelStore:
                 self._answers[earlier.fetched.kept_as] = earlier  # there may be tasks that are about to load it
             self._answers[reference] = _Answer(fetched, now, now)
         future.set_result(fetched.stored)
+
+    def _bring(self, reference: ModelReference) -> Fetched:
+        assert self._remote
+        try:
+            return self._remote.fetch(reference, self._check_stopped)
+        except ModelNotFound as missing:
+            if not self._has_folder:
+                raise
+            try:
+                return Fetched(self._folder.find(reference), None)  # or what is wrong with it there
+            except ModelNotFound:
+                raise missing from None
 
     def _let_go_until_stopped(self) -> None:
         while not self._stopped.wait(LAPSE_SECONDS):

@@ -6,6 +6,7 @@ read at import (one of which keeps transformers offline here), and does not chec
 
 import json
 import logging
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -69,7 +70,7 @@ class Origin:
     def _exchange(self, request: urllib.request.Request, about: str) -> dict[str, Any]:
         try:
             with self._open(request, about) as response:
-                answer = json.loads(response.read(MAX_ANSWER_BYTES))
+                answer = json.loads(_content(response))
         except (OSError, HTTPException) as error:
             raise StoreUnreachable(f"{about}: {self.url} did not answer to the end: {error!r}") from error
         except (ValueError, RecursionError):
@@ -100,6 +101,16 @@ class Origin:
         if status == 422:
             return NotUnderstood(f"{about}: {self.url} refuses what it was sent (422)")
         return StoreUnreachable(f"{about}: {self.url} answers {status}; look at its log")
+
+
+def _content(response: HTTPResponse) -> bytes:
+    """All that is sent, in bounded time and size."""
+    content, deadline = bytearray(), time.monotonic() + ANSWER_SECONDS
+    while chunk := response.read1(MAX_ANSWER_BYTES):
+        content += chunk
+        if len(content) > MAX_ANSWER_BYTES or time.monotonic() > deadline:
+            raise TimeoutError(f"no end after {len(content):,} bytes and up to {ANSWER_SECONDS:.0f} s")
+    return bytes(content)
 
 
 class _SameOrigin(urllib.request.HTTPRedirectHandler):

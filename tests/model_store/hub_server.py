@@ -27,6 +27,7 @@ class HubServer:
         self.cut_after_bytes: int | None = None
         self.cuts_left = 0
         self.flips_bytes = False
+        self.seconds_per_byte = 0.0
         self.redirect_to: str | None = None
         self.gate: threading.Event | None = None
         self.models: dict[str, Callable[[], dict[str, Any] | int]] = {}
@@ -160,6 +161,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content[: self.hub.cut_after_bytes])
             self.wfile.flush()
             self.close_connection = True
+            return
+        if is_weights and self.hub.seconds_per_byte:
+            for byte in content:
+                self.wfile.write(bytes([byte]))
+                threading.Event().wait(self.hub.seconds_per_byte)
             return
         self.wfile.write(content)
 

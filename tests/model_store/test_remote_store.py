@@ -231,14 +231,14 @@ def test_finding_does_not_wait_for_a_download(hub: HubServer, new_store: Callabl
 
 
 def test_a_download_ends_at_its_time_limit_and_keeps_what_came(
-    hub: HubServer, new_store: Callable[..., ModelStore], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hub: HubServer, new_store: Callable[..., ModelStore], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(download, "ATTEMPTS", 1000)
-    hub.cut_after_bytes, hub.cuts_left = 0, 1_000_000
+    hub.seconds_per_byte = 0.05
 
     with pytest.raises(StoreUnreachable, match="MODEL_LOAD_TIMEOUT=1 s"):
         found(new_store(model_load_timeout=1))
-    assert list((tmp_path / "cache").rglob("config.json"))
+    (part,) = (tmp_path / "cache").rglob("model.safetensors.part")
+    assert part.stat().st_size > 1
 
 
 def test_a_store_that_stops_ends_its_downloads(hub: HubServer, new_store: Callable[..., ModelStore]) -> None:
@@ -350,6 +350,18 @@ def test_the_shared_folder_comes_first(hub: HubServer, new_store: Callable[..., 
 
     assert found(new_store(model_manager_path=tmp_path / "shared")).revision.startswith("local-")
     assert hub.requests == []
+
+
+def test_what_is_wrong_in_the_shared_folder_is_told_when_the_server_has_no_better(
+    hub: HubServer, new_store: Callable[..., ModelStore], tmp_path: Path
+) -> None:
+    (write_model(tmp_path / "shared/org/broken") / "model.safetensors").unlink()
+    (write_model(tmp_path / "shared" / MODEL) / "model.safetensors").unlink()
+    store = new_store(model_manager_path=tmp_path / "shared")
+
+    assert found(store).revision == hub.commit(MODEL)
+    with pytest.raises(ModelBroken, match=r"model\.safetensors is missing"):
+        found(store, "org/broken")
 
 
 def entry(status: str, **fields: object) -> dict[str, object]:
