@@ -203,6 +203,7 @@ class Engine:
         """All tasks fail with this one's error, and so does what comes later."""
         with self._changed:
             self._ending, self._stopping = error, True
+        self._store.stop()  # what waits for a download need not wait for its end
 
     def _budget_bytes(self) -> int | None:
         total = self._device.memory().total

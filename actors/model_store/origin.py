@@ -84,22 +84,22 @@ class Origin:
             response: HTTPResponse = self._opener.open(request, timeout=ANSWER_SECONDS)
         except urllib.error.HTTPError as error:
             error.close()
-            raise self._reason(error.code, about) from None
+            raise self._reason(error.code, request.get_method(), about) from None
         except (OSError, HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise StoreUnreachable(f"{about}: MODEL_MANAGER_URL={self.url} does not answer: {reason}") from error
         return response
 
-    def _reason(self, status: int, about: str) -> ClusterError:
-        if status == 404:
+    def _reason(self, status: int, method: str, about: str) -> ClusterError:
+        if status == 422 and method == "POST":
+            return NotUnderstood(f"{about}: {self.url} refuses what it was sent (422)")
+        if status in (404, 422):  # the model-manager's ids are not made of every character
             return ModelNotFound(f"{about} is not at {self.url}")
         if status == 403:
             return ModelRefused(f"{about}: {self.url} does not give it to the owner of MODEL_MANAGER_TOKEN (403)")
         if status == 401:
             # Another worker may have the right one, so this is not the model's fault.
             return StoreUnreachable(f"{about}: {self.url} wants a valid token (401); set MODEL_MANAGER_TOKEN")
-        if status == 422:
-            return NotUnderstood(f"{about}: {self.url} refuses what it was sent (422)")
         return StoreUnreachable(f"{about}: {self.url} answers {status}; look at its log")
 
 

@@ -22,6 +22,7 @@ from actors.errors import (
 )
 from actors.model_store import disk_cache, download, model_store, registry
 from actors.model_store.model_store import ModelStore
+from actors.model_store.origin import Origin
 from actors.model_store.reference import ModelReference
 from actors.model_store.stored_model import StoredModel
 from settings.config import Settings
@@ -417,6 +418,21 @@ def test_a_path_of_the_model_manager_is_taken_inside_the_shared_folder_only(
     assert found(store, "org/other").folder == inside
     with pytest.raises(ModelRefused, match="set MODEL_MANAGER_PATH"):
         found(store, "org/third")
+
+
+def test_an_id_that_the_model_manager_does_not_take_is_not_found(
+    hub: HubServer, new_store: Callable[..., ModelStore]
+) -> None:
+    hub.models["org-other"] = lambda: 422
+
+    with pytest.raises(ModelNotFound, match="org/other"):
+        found(new_store(), "org/other")
+
+
+def test_a_redirect_within_the_server_is_followed(hub: HubServer) -> None:
+    hub.models["org-other"] = lambda: entry("available")
+
+    assert Origin(hub.url).ask("/models/org-other/", "a model")["name"] == "org/other"
 
 
 def test_another_model_under_the_same_id_is_not_taken_for_it(
