@@ -37,7 +37,9 @@ def engine(hub: HubServer, tmp_path: Path) -> Iterator[Engine]:
 
 
 def classify(engine: Engine, model: str = CLASSIFIER) -> Job:
-    return engine.submit("classify", parse_request("classify", {"model": model, "texts": ["import os"]}), SECONDS)
+    job = engine.plan("classify", parse_request("classify", {"model": model, "texts": ["import os"]}), SECONDS)
+    engine.submit([job])
+    return job
 
 
 def test_submitting_does_not_wait_for_a_download(hub: HubServer, engine: Engine) -> None:
