@@ -151,6 +151,9 @@ class ModelStore:
                 if now - answer.used_at > self._keep_seconds and (stored.name, stored.revision) not in loaded:
                     del self._answers[reference]
             kept = {answer.fetched.kept_as for answer in self._answers.values()}
-            for reference in self._remote.cache.held - kept:
-                if (reference.name, str(reference.revision)) not in loaded and not self._fetches:
-                    self._remote.cache.let_go(reference)
+            if self._fetches:  # which may be about to answer with what is held
+                return
+        # Without the mutex: the disk may be busy for long, and whoever looks for a model must not wait for that.
+        for reference in self._remote.cache.held - kept:
+            if (reference.name, str(reference.revision)) not in loaded:
+                self._remote.cache.let_go(reference)
