@@ -42,14 +42,24 @@ class Record(BaseModel):
 
 
 class DeviceRecord(Record):
-    """A device as its worker sees it."""
+    """A device as its worker sees it.
+
+    `identity` tells identical cards apart: a PCI address, or the LUID that Windows gives until the next start.
+    `memory_shared_total` is the host's RAM that a driver lends to the device, never part of `memory_total`.
+    """
 
     name: str
     backend: str
     label: str
+    identity: str | None = None
     memory_total: int | None = None
     memory_used: int | None = None
+    memory_shared_total: int | None = None
+    memory_shared_used: int | None = None
     memory_source: str | None = None
+    busy_percent: float | None = None
+    temperature_celsius: float | None = None
+    activity_source: str | None = None
     models_budget: int | None = None
 
 

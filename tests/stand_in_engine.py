@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from actors.devices.backend import DeviceMemory, DeviceName
+from actors.devices.backend import DeviceActivity, DeviceMemory, DeviceName
 from actors.engine.work import Completion, Job, Output, Plan
 from actors.model_store.stored_model import StoredModel
 from actors.payloads import ClassifyRequest
@@ -38,9 +38,13 @@ class StandInDevice:
 
     name: DeviceName
     label: str = "stand-in"
+    identity: None = None
 
     def memory(self) -> DeviceMemory:
         return DeviceMemory()
+
+    def activity(self) -> DeviceActivity:
+        return DeviceActivity()
 
 
 @dataclass(frozen=True)

@@ -41,20 +41,34 @@ class DeviceName:
 class DeviceMemory:
     """Bytes of a device's memory, each None when nobody can tell.
 
-    `used` is what everything on this host uses of it, `allocated` what this process's tensors take.
+    `used` is what everything on this host uses of it, `allocated` what this process's tensors take. `shared_total` is
+    RAM of the host that a driver lends to the device; models are never budgeted on it.
     """
 
     total: int | None = None
     used: int | None = None
     allocated: int | None = None
+    shared_total: int | None = None
+    shared_used: int | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class DeviceActivity:
+    """How hard a device works, whoever makes it work; each None when nobody can tell."""
+
+    busy_percent: float | None = None
+    temperature_celsius: float | None = None
     source: str | None = None
 
 
 class Device(Protocol):
-    """One claimed device. Every method is called on the device thread only, but for `memory`."""
+    """One claimed device. Every method is called on the device thread only, but for `memory` and `activity`."""
 
     name: DeviceName
     label: str
+    identity: str | None
+    """What tells it from an identical one: its PCI address, or its LUID on Windows; None when nobody can tell."""
     torch_device: "torch.device"
     dtypes: frozenset[str]
     """The precisions that this device computes in."""
@@ -77,6 +91,9 @@ class Device(Protocol):
 
     def memory(self) -> DeviceMemory:
         """Reads the device's memory; callable from any thread."""
+
+    def activity(self) -> DeviceActivity:
+        """Reads how hard it works; callable from any thread."""
 
     def self_test(self) -> None:
         """Compares what it computes with the CPU.

@@ -1,27 +1,53 @@
 """NVIDIA GPUs through CUDA, and AMD GPUs through ROCm builds of torch, which answer to the same names."""
 
+from dataclasses import replace
+from typing import Any
+
 import torch
 
-from actors.devices.backend import DeviceMemory, DeviceName
-from actors.devices.torch_device import TorchDevice
+from actors.devices.amdgpu import AmdCard
+from actors.devices.backend import DeviceActivity, DeviceMemory, DeviceName
+from actors.devices.driver_device import DriverDevice
+from actors.devices.nvidia import NvidiaGpu
 from actors.errors import DeviceUnavailable
 from settings.config import Settings
 
 
-class CudaDevice(TorchDevice):
-    """One GPU of the driver's list."""
+class CudaDevice(DriverDevice):
+    """One GPU of the driver's list; torch tells its memory, NVML or amdgpu the rest."""
+
+    driver = torch.cuda
+    backend = "cuda"
+    source = "torch (ROCm)" if torch.version.hip else "torch (CUDA)"
+
+    def __init__(self, name: DeviceName, label: str, torch_device: torch.device) -> None:
+        super().__init__(name, label, torch_device)
+        properties = torch.cuda.get_device_properties(name.index)
+        address, uuid = _pci_address(properties), str(getattr(properties, "uuid", ""))
+        self._sensors = AmdCard.find(address) if torch.version.hip else NvidiaGpu.find(uuid)
+        if isinstance(self._sensors, AmdCard):
+            address = address or self._sensors.pci_address
+        elif self._sensors:
+            address = address or self._sensors.pci_address()
+        self.identity = address or uuid or None
 
     def memory(self) -> DeviceMemory:
-        free, total = torch.cuda.mem_get_info(self.name.index)
-        return DeviceMemory(
-            total=total,
-            used=total - free,
-            allocated=torch.cuda.memory_allocated(self.name.index),
-            source="torch (ROCm)" if torch.version.hip else "torch (CUDA)",
-        )
+        memory = super().memory()
+        if memory.used is None and isinstance(self._sensors, AmdCard):
+            return replace(self._sensors.memory(), allocated=memory.allocated)
+        return memory
 
-    def release(self) -> None:
-        torch.cuda.empty_cache()
+    def activity(self) -> DeviceActivity:
+        return self._sensors.activity() if self._sensors else DeviceActivity()
+
+
+def _pci_address(properties: Any) -> str | None:
+    """`0000:01:00.0`; older builds of torch do not tell it."""
+    parts = [getattr(properties, f"pci_{part}_id", None) for part in ("domain", "bus", "device")]
+    if None in parts:
+        return None
+    domain, bus, device = parts
+    return f"{domain:04x}:{bus:02x}:{device:02x}.0"
 
 
 def device_labels() -> list[str]:
@@ -35,10 +61,4 @@ def device_labels() -> list[str]:
 
 def open_device(index: int, settings: Settings) -> CudaDevice:
     """Opens one GPU and tests it."""
-    labels = device_labels()
-    if index >= len(labels):
-        raise DeviceUnavailable(f"cuda:{index} does not exist; this host has {len(labels)} CUDA device(s)")
-    torch.cuda.set_device(index)
-    device = CudaDevice(DeviceName("cuda", index), labels[index], torch.device("cuda", index))
-    device.self_test()
-    return device
+    return CudaDevice.open(index, device_labels())

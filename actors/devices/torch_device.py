@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 
 import torch
 
-from actors.devices.backend import DeviceMemory, DeviceName
+from actors.devices.backend import DeviceActivity, DeviceMemory, DeviceName
 from actors.errors import DeviceUnavailable
 
 #: How far a float32 result may be from the CPU's before a device is not trusted.
@@ -19,6 +19,7 @@ class TorchDevice:
     keeps_checkpoint_dtype = True
     reading_dtype: str | None = None
     attention: str | None = None
+    identity: str | None = None
     batch_tokens = 16_384
     inference: Callable[[], AbstractContextManager[object]] = torch.inference_mode
 
@@ -33,6 +34,9 @@ class TorchDevice:
 
     def memory(self) -> DeviceMemory:
         return DeviceMemory()
+
+    def activity(self) -> DeviceActivity:
+        return DeviceActivity()
 
     def release(self) -> None:
         """Nothing to give back unless a backend knows how."""

@@ -2,22 +2,24 @@
 
 import torch
 
-from actors.devices.backend import DeviceMemory, DeviceName
-from actors.devices.torch_device import TorchDevice
+from actors.devices.backend import DeviceName
+from actors.devices.driver_device import DriverDevice
 from actors.errors import DeviceUnavailable
 from settings.config import Settings
 
 
-class XpuDevice(TorchDevice):
+class XpuDevice(DriverDevice):
     """One GPU of the Level Zero driver's list."""
 
-    def memory(self) -> DeviceMemory:
-        free, total = torch.xpu.mem_get_info(self.name.index)
-        allocated = torch.xpu.memory_allocated(self.name.index)
-        return DeviceMemory(total=total, used=total - free, allocated=allocated, source="torch (XPU)")
+    driver = torch.xpu
+    backend = "xpu"
+    source = "torch (XPU)"
 
-    def release(self) -> None:
-        torch.xpu.empty_cache()
+    def __init__(self, name: DeviceName, label: str, torch_device: torch.device) -> None:
+        super().__init__(name, label, torch_device)
+        # torch does not tell an Intel card's PCI address.
+        uuid = getattr(torch.xpu.get_device_properties(name.index), "uuid", None)
+        self.identity = str(uuid) if uuid else None
 
 
 def device_labels() -> list[str]:
@@ -29,10 +31,4 @@ def device_labels() -> list[str]:
 
 def open_device(index: int, settings: Settings) -> XpuDevice:
     """Opens one GPU and tests it."""
-    labels = device_labels()
-    if index >= len(labels):
-        raise DeviceUnavailable(f"xpu:{index} does not exist; this host has {len(labels)} XPU device(s)")
-    torch.xpu.set_device(index)
-    device = XpuDevice(DeviceName("xpu", index), labels[index], torch.device("xpu", index))
-    device.self_test()
-    return device
+    return XpuDevice.open(index, device_labels())

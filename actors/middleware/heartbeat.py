@@ -213,14 +213,20 @@ class Heartbeat(Middleware):
     def _device_record(self) -> DeviceRecord | None:
         if not (worker := device_worker()):
             return None
-        memory = worker.device.memory()
+        memory, activity = worker.device.memory(), worker.device.activity()
         return DeviceRecord(
             name=str(worker.device.name),
             backend=worker.device.name.backend,
             label=worker.device.label,
+            identity=worker.device.identity,
             memory_total=memory.total,
             memory_used=memory.used if memory.used is not None else memory.allocated,
+            memory_shared_total=memory.shared_total,
+            memory_shared_used=memory.shared_used,
             memory_source=memory.source,
+            busy_percent=activity.busy_percent,
+            temperature_celsius=activity.temperature_celsius,
+            activity_source=activity.source,
             models_budget=worker.engine.status().budget_bytes,
         )
 
