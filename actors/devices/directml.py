@@ -10,15 +10,17 @@ import importlib.metadata
 import importlib.util
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from actors.devices.backend import DeviceMemory, DeviceName
+from actors.devices.backend import DeviceActivity, DeviceMemory, DeviceName
 from actors.devices.first_keys import adopt_first_keys
 from actors.devices.probe import failure_of_child
 from actors.devices.torch_device import TorchDevice
+from actors.devices.windows_adapter import WindowsAdapter
 from actors.errors import DeviceUnavailable, ModelRefused
 from settings.config import Settings
 
@@ -32,6 +34,9 @@ WSL_FILES = (Path("/dev/dxg"), Path("/usr/lib/wsl/lib/libd3d12.so"))
 
 MEBIBYTE = 2**20
 
+#: Who tells of the memory when Windows does not.
+THIS_PROCESS = "torch-directml (this process)"
+
 
 class DirectMLDevice(TorchDevice):
     """One DirectX 12 adapter, in torch-directml's own order."""
@@ -41,6 +46,13 @@ class DirectMLDevice(TorchDevice):
     attention = "eager"  # there is no fused attention kernel, and some models crash in torch's choice among the others
     batch_tokens = 8_192
     inference = torch.no_grad
+
+    def __init__(
+        self, name: DeviceName, label: str, torch_device: torch.device, adapter: WindowsAdapter | None = None
+    ) -> None:
+        super().__init__(name, label, torch_device)
+        self._adapter = adapter
+        self.identity = adapter.adapter.identity if adapter else None
 
     def place_module(self, module: torch.nn.Module) -> torch.nn.Module:
         for kind, tensors in (("parameter", module.named_parameters()), ("buffer", module.named_buffers())):
@@ -61,7 +73,15 @@ class DirectMLDevice(TorchDevice):
     def memory(self) -> DeviceMemory:
         # A list with the used share of each MiB of this process's heap; it tells nothing of the adapter as a whole.
         used_shares = _torch_directml().gpu_memory(self.name.index, mb_per_tile=1)
-        return DeviceMemory(allocated=int(sum(used_shares) * MEBIBYTE), source="torch-directml (this process)")
+        allocated = int(sum(used_shares) * MEBIBYTE)
+        if self._adapter is None:
+            return DeviceMemory(allocated=allocated, source=THIS_PROCESS)
+        memory = self._adapter.memory()
+        source = memory.source if memory.used is not None else f"{memory.source}, {THIS_PROCESS}"
+        return replace(memory, allocated=allocated, source=source)
+
+    def activity(self) -> DeviceActivity:
+        return self._adapter.activity() if self._adapter else DeviceActivity()
 
 
 def _accepted(name: str, tensor: torch.Tensor) -> torch.Tensor:
@@ -128,7 +148,8 @@ def _open_here(index: int) -> DirectMLDevice:
         raise DeviceUnavailable(f"directml:{index} does not exist; this host has {count} DirectML adapter(s)")
     adopt_first_keys()
     label = directml.device_name(index).rstrip("\0 ")
-    device = DirectMLDevice(DeviceName("directml", index), label, directml.device(index))
+    adapter = WindowsAdapter.find(index, label, count)
+    device = DirectMLDevice(DeviceName("directml", index), label, directml.device(index), adapter)
     device.self_test()
     return device
 
