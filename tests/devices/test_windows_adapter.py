@@ -2,15 +2,19 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
 from actors.devices import directml
+from actors.devices.backend import DeviceName
 from actors.devices.dxcore import DXCore
 from actors.devices.gpu_counters import GpuCounters, busy_percent_of_adapter, bytes_of_adapter, open_counters
 from actors.devices.windows_adapter import WindowsAdapter
+from actors.engine.engine import Engine
+from settings.config import Settings
 from tests.devices.dxcore_library import GIGABYTE, DXCoreLibrary, FakeAdapter
 
 IDENTITY = "luid_0x00000000_0x0000D1A3"
@@ -203,3 +207,16 @@ def test_a_directml_device_that_windows_does_not_know_shows_no_invented_1024_mb(
 
     assert (device.memory().total, device.memory().used, device.identity) == (None, None, None)
     assert device.memory().source == "torch-directml (this process)"
+
+
+def test_models_may_fill_the_set_fraction_of_a_directml_card(
+    adapters: ModuleType, windows: Any, tmp_path: Path
+) -> None:
+    windows([FakeAdapter(luid=0xD1A3, name="Fake Adapter"), FakeAdapter(luid=0xD1B4, name="Fake Adapter")])
+    settings = Settings(_env_file=None, gpu_memory_fraction=0.5, state_dir=tmp_path, model_manager_path=tmp_path)
+    engine = Engine(DeviceName("directml", 1), settings)
+
+    engine.start()
+
+    assert engine.status().budget_bytes == 8 * GIGABYTE
+    engine.stop()
