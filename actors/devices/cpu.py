@@ -8,20 +8,23 @@ import torch
 
 from actors.devices.backend import DeviceMemory, DeviceName
 from actors.devices.bfloat16 import is_bfloat16_faster
+from actors.devices.memory_limit import memory_limit
 from actors.devices.torch_device import TorchDevice
 from settings.config import Settings
 
 
 class CpuDevice(TorchDevice):
-    """Memory is the host's RAM; `used` is what this process holds of it."""
+    """Memory is the RAM that this process may take; `used` is what it holds of it."""
 
     keeps_checkpoint_dtype = False
     # More than any batch gains from: which size is the fastest differs between processors, and is learned.
     batch_tokens = 2_048
 
     def memory(self) -> DeviceMemory:
-        used = psutil.Process().memory_info().rss
-        return DeviceMemory(total=psutil.virtual_memory().total, used=used, source="psutil")
+        used, total, limit = psutil.Process().memory_info().rss, psutil.virtual_memory().total, memory_limit()
+        if limit is not None and limit < total:
+            return DeviceMemory(total=limit, used=used, source="cgroup (total), psutil (used)")
+        return DeviceMemory(total=total, used=used, source="psutil")
 
 
 def device_labels() -> list[str]:
