@@ -30,6 +30,7 @@ class Counter:
 
     def __init__(self, pdh: Any, path: str, value_format: int) -> None:
         self._pdh, self._format, self._mutex = pdh, value_format, threading.Lock()
+        self._read_all = pdh.GetFormattedCounterArray
         self._query = pdh.OpenQuery()
         # By its English name: the counters' names are translated.
         self._counter = pdh.AddEnglishCounter(self._query, path)
@@ -39,7 +40,7 @@ class Counter:
         with self._mutex:
             try:
                 self._pdh.CollectQueryData(self._query)
-                return dict(self._pdh.GetFormattedCounterArray(self._counter, self._format))
+                return dict(self._read_all(self._counter, self._format))
             except self._pdh.error:
                 return {}
 
@@ -71,5 +72,5 @@ def open_counters(identity: str) -> GpuCounters | None:
         return None
     try:
         return GpuCounters(pdh, identity)
-    except pdh.error:
+    except (AttributeError, pdh.error):  # a pywin32 whose functions are named otherwise is as good as none
         return None

@@ -24,7 +24,7 @@ TWIN = FakeAdapter(luid=0xD1B4, used=(9 * GIGABYTE, 0))
 SOFTWARE = FakeAdapter(luid=0xD000, name="Microsoft Basic Render Driver", dedicated=0, hardware=False)
 INTEGRATED = FakeAdapter(luid=0xD1C5, name="AMD Radeon(TM) Graphics", dedicated=GIGABYTE // 8, integrated=True)
 
-#: As `win32pdh` gave them on hosts of others, the processes' numbers changed.
+#: Written after the documented form of the counters' names; not recorded on a host.
 MEMORY = {
     "luid_0x00000000_0x0000d1a3_phys_0": 2 * GIGABYTE,
     "luid_0x00000000_0x0000d1b4_phys_0": 7 * GIGABYTE,
@@ -43,7 +43,7 @@ class PdhError(Exception):
 
 
 class FakePdh:
-    """The functions of win32pdh that are called, with recorded values; a rate's first reading fails, as PDH's does."""
+    """The functions of win32pdh that are called, with written values; a rate's first reading fails, as PDH's does."""
 
     PDH_FMT_LARGE, PDH_FMT_DOUBLE = 0x400, 0x200
     error = PdhError
