@@ -18,6 +18,11 @@ class DeviceWorker:
     engine: "Engine"
     tasks: "TasksInHand"
 
+    @property
+    def device_class(self) -> str:
+        """What identical devices have in common: backend, name and size."""
+        return f"{self.device.name.backend} {self.device.label} {self.device.memory().total}"
+
 
 _device_worker: DeviceWorker | None = None
 

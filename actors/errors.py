@@ -13,6 +13,7 @@ raises the same class at the caller.
     - ModelRefused
     - ModelBroken
     - ModelTooLarge
+    - ModelNotLoaded
     - InferenceFailed
     - TaskTimedOut
     - DeadlineExceeded
@@ -32,6 +33,8 @@ raises the same class at the caller.
     - WouldMissDeadline
     - ResultTimeout
     - StreamInterrupted
+    - WorkerUnknown
+    - WorkerSilent
     - TaskFailed
 """
 
@@ -74,6 +77,10 @@ class ModelBroken(PermanentError):
 
 class ModelTooLarge(PermanentError):
     """A model needs more memory than the device's budget, or more disk than MODEL_CACHE_GB."""
+
+
+class ModelNotLoaded(PermanentError):
+    """A model that is to be unloaded, or is no longer to be pinned, is not in the worker's memory."""
 
 
 class InferenceFailed(PermanentError):
@@ -154,6 +161,14 @@ class ResultTimeout(CallerError):
 
 class StreamInterrupted(CallerError):
     """A stream was cut or started anew by a retry; `result` still has the whole text when the task ends well."""
+
+
+class WorkerUnknown(CallerError):
+    """There is no live worker with this id."""
+
+
+class WorkerSilent(CallerError):
+    """A worker did not answer a command within the caller's timeout; it may still carry it out."""
 
 
 class TaskFailed(CallerError):

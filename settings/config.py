@@ -13,6 +13,8 @@ from dotenv import dotenv_values
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from settings.keep_alive import keep_alive_seconds
+
 logger = logging.getLogger(__name__)
 
 #: Names from the first version of the platform that are still read, and what to say about them.
@@ -24,6 +26,10 @@ LEGACY_NAMES = {
     "TORCH_DTYPE": "MODEL_DTYPE",
     "MAX_MODEL_CACHE_SIZE_GB": "MODEL_CACHE_GB",
 }
+
+#: The tasks that a model can be loaded for without a caller's input.
+PRELOADABLE = ("embed", "classify", "generate")
+_PRELOADABLE = "being one of " + ", ".join(PRELOADABLE)
 
 _DEVICE = r"(?:\d+|(?:cuda|xpu|directml|cpu)(?::\d+)?)"
 _DEVICES = re.compile(rf"auto|all|{_DEVICE}(?:,{_DEVICE})*")
@@ -60,6 +66,19 @@ def _existing_folder(value: Path) -> Path:
     if not value.expanduser().is_dir():
         raise ValueError("allowed is an existing folder that this process may read")
     return value.expanduser()
+
+
+def _keep_alive(value: str) -> str:
+    keep_alive_seconds(value)
+    return value
+
+
+def _preloads(value: str) -> str:
+    for part in filter(None, value.split(",")):
+        task, _, model = part.strip().rpartition("=")
+        if not model or task not in ("", *PRELOADABLE):
+            raise ValueError(f"allowed are org/name and TASK=org/name with commas between, TASK {_PRELOADABLE}")
+    return value
 
 
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
@@ -140,6 +159,14 @@ class Settings(BaseSettings):
     """The precision that models are loaded in: auto, float32, float16 or bfloat16. auto is the checkpoint's own on CUDA
     and XPU, else float32, but for embed and classify on a CPU that is faster in bfloat16. float32 is the exact one."""
 
+    keep_alive: Annotated[str, AfterValidator(_keep_alive)] = "-1"
+    """How long a model stays in memory after its last use: 10m, 24h, 300 (seconds), 0 (until its tasks have ended), -1
+    (until its room is needed). A task and a load may say something else for their model."""
+
+    preload_models: Annotated[str, AfterValidator(_preloads)] = ""
+    """Models that a worker loads and computes with once before it takes tasks: org/name or TASK=org/name, with commas
+    between. Not said, the task is the one that the model was made for."""
+
     swap_max_wait: float = Field(default=10.0, ge=0, le=3600)
     """Seconds that a task may wait for its model while workers are busy with others, before one of them swaps."""
 
@@ -188,6 +215,12 @@ class Settings(BaseSettings):
     def model_cache_folder(self) -> Path:
         """Where downloaded models are kept."""
         return (self.model_cache_path or self.state_dir / "models").expanduser()
+
+    @property
+    def preloads(self) -> tuple[tuple[str | None, str], ...]:
+        """The task, where it is said, and the name of each model of PRELOAD_MODELS."""
+        parts = (part.strip().rpartition("=") for part in self.preload_models.split(",") if part.strip())
+        return tuple((task or None, model) for task, _, model in parts)
 
     @property
     def host_name(self) -> str:

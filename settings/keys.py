@@ -68,9 +68,14 @@ def service(model: str) -> str:
     return f"cm:service:{model}"
 
 
+def control_queue(worker_id: str) -> str:
+    """The Dramatiq queue of the commands to one worker process; what waits in it has a TTL."""
+    return f"{CONTROL_QUEUE}.{worker_id}"
+
+
 def footprint(model: str) -> str:
-    """The bytes that a model took when it was last loaded anywhere, its revision left aside; with a TTL."""
-    return f"cm:footprint:{model.partition('@')[0]}"
+    """Hash of the bytes that a model took when it was loaded: by revision, precision and device, and `last`; a TTL."""
+    return f"cm:footprints:{model.partition('@')[0]}"
 
 
 def health_minute(minute: int) -> str:

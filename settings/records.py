@@ -73,6 +73,8 @@ class ModelRecord(Record):
     uses: int
     loaded_at: float
     last_used_at: float
+    is_pinned: bool = False
+    expires_at: float | None = None
 
 
 class TaskRecord(Record):

@@ -24,6 +24,7 @@ from settings.explanation import (
     describe,
     estimate_wait,
 )
+from settings.footprints import LAST_FOOTPRINT, read_footprint
 from settings.lane_names import LaneName, lanes_before
 from settings.records import Record, readable_worker
 from settings.sought_task import SoughtTask, read_body
@@ -153,8 +154,7 @@ class TaskFinder:
         """What a model took when it was last loaded; not asked for while a worker holds it and tells."""
         if task.model is None or is_held(workers, task.model):
             return None
-        stored = cast("bytes | None", self._queues.get(keys.footprint(task.model)))
-        return int(stored) if stored and stored.isdigit() else None
+        return read_footprint(self._queues, task.model, LAST_FOOTPRINT)
 
     def _estimate(self, task: SoughtTask, place: Place) -> Estimate:
         if not isinstance(place, Waiting):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.devices.backend import DeviceActivity, DeviceMemory, DeviceName
+from actors.engine.footprints import Footprints
 from actors.engine.work import Completion, Job, Output, Plan
 from actors.model_store.stored_model import StoredModel
 from actors.payloads import ClassifyRequest
@@ -62,6 +63,7 @@ class Engine:
 
     def __init__(self, device: DeviceName, settings: Settings) -> None:
         self._device = StandInDevice(device)
+        self.footprints = Footprints()
         self._threads = ThreadPoolExecutor(THREADS)
 
     def start(self) -> StandInDevice:
@@ -81,6 +83,7 @@ class Engine:
         timeout_seconds: float,
         queued_seconds: float = 0.0,
         publish: Callable[[str], None] | None = None,
+        keep_alive: float | None = None,
     ) -> Job:
         """A job of a model that is nowhere."""
         model = StoredModel(request.model, "local", Path(), {}, 0, 0)

@@ -35,6 +35,10 @@ class WaitingRows:
 
         return min(self._groups.values(), key=turn)
 
+    def models(self) -> set[ModelKey]:
+        """What the waiting jobs need."""
+        return {jobs[0].key for jobs in self._groups.values() if jobs}
+
     def remove_finished(self) -> None:
         """Forgets jobs that have ended."""
         for group, jobs in list(self._groups.items()):

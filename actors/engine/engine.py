@@ -13,11 +13,15 @@ from actors.devices.backend import Device, DeviceName, backend_module
 from actors.devices.device_lost import is_device_lost
 from actors.devices.out_of_memory import is_out_of_memory
 from actors.engine.batcher import WaitingRows, cut_batch, halves, padded_tokens
+from actors.engine.commands import Answer, Commands
+from actors.engine.footprints import Footprints
+from actors.engine.holding import HOLDINGS
 from actors.engine.loader import LoadedModel, ModelInput, choose_dtype, load_model
 from actors.engine.model_cache import ModelCache
 from actors.engine.service_times import ServiceTimes
 from actors.engine.suspicion import Suspicion
 from actors.engine.task import Task, load_task
+from actors.engine.warm_up import task_of, warm_up_request
 from actors.engine.watchdog import Watchdog
 from actors.engine.work import Job, ModelKey, Output, Row
 from actors.errors import (
@@ -36,6 +40,7 @@ from actors.model_store.reference import ModelReference
 from actors.model_store.stored_model import StoredModel, not_here_yet
 from actors.payloads import Request
 from settings.config import Settings
+from settings.keep_alive import keep_alive_seconds
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +49,8 @@ STUCK_MARGIN_SECONDS = 30.0
 
 #: How long the watchdog goes on watching when there is nothing to do; work that comes meanwhile need not arm it anew.
 REST_AFTER_SECONDS = 1.0
+#: Between two looks at what has outlived its keep_alive; no lock of Windows waits for months.
+LONGEST_WAIT_SECONDS = 3_600.0
 
 
 @dataclass(frozen=True)
@@ -61,11 +68,13 @@ class Engine:
 
     def __init__(self, device: DeviceName, settings: Settings) -> None:
         self._name, self._settings = device, settings
+        self.footprints = Footprints()
         self.service_times = ServiceTimes()
         self._store = ModelStore(settings, self._loaded_models)
         self._tasks: dict[str, Task] = {}
         self._changed = threading.Condition()
         self._arrived: list[Job] = []
+        self._commands = Commands()
         self._waiting = WaitingRows(settings.swap_max_wait)
         self._stopping = False
         self._ending: TransientError = WorkerStopping("the worker is shutting down")
@@ -93,10 +102,12 @@ class Engine:
         timeout_seconds: float,
         queued_seconds: float = 0.0,
         publish: Callable[[str], None] | None = None,
+        keep_alive: float | None = None,
     ) -> Job:
         """The job that a request becomes, to be handed over with `submit`.
 
-        `publish` gets the pieces of a generated text on the device thread, and must not make it wait.
+        `publish` gets the pieces of a generated text on the device thread, and must not make it wait. `keep_alive` is
+        how many seconds its model stays after this use, None to leave that as it is.
 
         Raises:
           PermanentError: When it can be told at once that the request cannot be run.
@@ -108,6 +119,7 @@ class Engine:
         model = found.result() if is_here else not_here_yet(reference)
         deadline = time.monotonic() + timeout_seconds
         job = Job(actor, request, plan, model, deadline, publish=publish, queued_seconds=queued_seconds)
+        job.keep_alive_seconds = keep_alive
         job.coming_model = None if is_here else found
         return job
 
@@ -134,6 +146,31 @@ class Engine:
             return
         job.load_seconds = time.monotonic() - job.submitted_at
         self.submit([job])
+
+    def load(self, model: str, task: str | None, timeout_seconds: float, keep_alive: float | None = None) -> Job:
+        """Loads a model by the smallest task of its kind, as if that had waited SWAP_MAX_WAIT; raises as `plan`."""
+        task = task or task_of(self._store.find(ModelReference.parse(model)).result(timeout_seconds))
+        request = warm_up_request(task, model)
+        job = self.plan(task, request, timeout_seconds, self._settings.swap_max_wait, keep_alive=keep_alive)
+        self.submit([job])
+        return job
+
+    def hold(self, action: str, model: str) -> "Future[tuple[str, ...]]":
+        """Unloads, pins or unpins a model; the future holds the ids of what is meant, or `ModelNotLoaded`."""
+        return self.between_batches(partial(HOLDINGS[action], model))
+
+    def between_batches(self, command: Callable[[ModelCache], Answer]) -> "Future[Answer]":
+        """Runs a command on the device thread, which alone may touch the models, before the next batch.
+
+        Raises:
+          WorkerStopping, DeviceLost: When this engine computes nothing more.
+        """
+        with self._changed:
+            if self._stopping:
+                raise self._ending
+            future = self._commands.put(command)
+            self._changed.notify()
+        return future
 
     def finish(self, job: Job) -> object:
         """The result of a completed job as JSON; called in the finisher thread."""
@@ -187,13 +224,17 @@ class Engine:
         self._opened.set_result(self._device)
         while self._take_in():
             try:
-                self._work_on(self._waiting.next_group(self._cache.__contains__, time.monotonic()))
+                self._obey()
+                if self._waiting:
+                    self._work_on(self._waiting.next_group(self._cache.__contains__, time.monotonic()))
+                self._expire()
             except DeviceLost as error:
                 self._end_with(error)
             except Exception:
                 logger.exception("The device thread met an unexpected error; the waiting tasks fail.")
                 self._fail(self._waiting.drain(), WorkerStopping("the device thread met an unexpected error"))
             self._waiting.remove_finished()
+        self._commands.fail(self._ending)
         self._fail(self._waiting.drain(), self._ending)
         if not isinstance(self._ending, DeviceLost):  # whose memory is gone, and whose driver may never return
             self._watch("unloading all models")
@@ -205,6 +246,16 @@ class Engine:
             self._ending, self._stopping = error, True
         self._store.stop()  # what waits for a download need not wait for its end
 
+    def _obey(self) -> None:
+        if self._commands:
+            self._watch("carrying out a command")
+            self._commands.run(self._cache)
+
+    def _expire(self) -> None:
+        if self._cache.seconds_to_expiry() <= 0:
+            self._watch("unloading a model")
+            self._cache.expire(self._waiting.models())
+
     def _budget_bytes(self) -> int | None:
         total = self._device.memory().total
         return int(total * self._settings.gpu_memory_fraction) if total else None
@@ -212,13 +263,23 @@ class Engine:
     def _take_in(self) -> bool:
         """Waits for work; False when the engine stops."""
         with self._changed:
-            while not (self._arrived or self._waiting or self._stopping):
-                if not self._changed.wait(REST_AFTER_SECONDS if self._watchdog.is_armed else None):
-                    self._watchdog.rest()
+            while not (self._arrived or self._waiting or self._commands or self._stopping):
+                if self._changed.wait(self._seconds_to_rest()):
+                    continue
+                self._watchdog.rest()
+                if self._cache.seconds_to_expiry() <= 0:
+                    break
             arrived, self._arrived = self._arrived, []
         for job in arrived:
             self._waiting.add(job)
         return not self._stopping
+
+    def _seconds_to_rest(self) -> float:
+        """Until there may be something to do although no work comes."""
+        times = [min(self._cache.seconds_to_expiry(), LONGEST_WAIT_SECONDS)]
+        if self._watchdog.is_armed:
+            times.append(REST_AFTER_SECONDS)
+        return min(times)
 
     def _work_on(self, jobs: list[Job]) -> None:
         """Computes one batch of a group."""
@@ -233,6 +294,7 @@ class Engine:
         try:
             with self._cache.use(jobs[0].key, self._expected_bytes(jobs[0]), lambda: self._load(jobs[0])) as model:
                 self._note_load(jobs, time.monotonic() - started)
+                self._note_keep_alive(model, jobs)
                 started = time.monotonic()
                 self._prepare(task, model.input, jobs)
                 rows = [row for job in jobs if not job.future.done() for row in job.rows if row.output is None]
@@ -250,7 +312,9 @@ class Engine:
         self._watchdog.watch(operation, self._settings.task_timeout + STUCK_MARGIN_SECONDS)
 
     def _expected_bytes(self, job: Job) -> int:
-        return job.model.bytes_as(self._dtype(job))
+        dtype = self._dtype(job)
+        known = None if job.key in self._cache else self.footprints.known(job.key, dtype)
+        return max(job.model.bytes_as(dtype), known or 0)
 
     def _dtype(self, job: Job) -> str:
         return choose_dtype(self._settings.model_dtype, job.plan.architecture, job.model, self._device)
@@ -279,6 +343,8 @@ class Engine:
         # Each pass is progress: a batch, or one token of a generation.
         model.module.register_forward_hook(lambda *_: self._watchdog.progress())
         seconds = time.monotonic() - started
+        model.load_seconds, model.keep_alive_seconds = seconds, keep_alive_seconds(self._settings.keep_alive)
+        self.footprints.note(job.key, dtype, model.footprint)
         logger.info("Loaded %s as %s in %.2f s (%d bytes).", job.key, dtype, seconds, model.footprint)
         return model
 
@@ -287,6 +353,13 @@ class Engine:
         now = time.monotonic()
         for job in jobs:
             job.load_seconds += min(seconds, now - job.submitted_at)
+
+    @staticmethod
+    def _note_keep_alive(model: LoadedModel, jobs: Sequence[Job]) -> None:
+        """The last one that says something is right."""
+        for job in jobs:
+            if job.keep_alive_seconds is not None:
+                model.keep_alive_seconds = job.keep_alive_seconds
 
     @staticmethod
     def _prepare(task: Task, model: ModelInput, jobs: Sequence[Job]) -> None:

@@ -1,6 +1,7 @@
 """From a verified folder to a model on the device, through transformers."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Iterable
@@ -81,12 +82,22 @@ class LoadedModel:
     uses: int = 0
     loaded_at: float = field(default_factory=time.time)
     last_used_at: float = field(default_factory=time.time)
+    load_seconds: float = 0.0
+    """What it took to read it, which losing it would cost once more."""
+    keep_alive_seconds: float = math.inf
+    """How long it stays after its last use; infinite until its room is needed."""
+    is_pinned: bool = False
     _tokenising: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def folder(self) -> Path:
         """Where its files are."""
         return self.stored.folder
+
+    @property
+    def expires_at(self) -> float:
+        """When it is unloaded unless it is used before; a pinned one never."""
+        return math.inf if self.is_pinned else self.last_used_at + self.keep_alive_seconds
 
     @property
     def input(self) -> ModelInput:

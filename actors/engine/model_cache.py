@@ -1,15 +1,17 @@
-"""The models in a device's memory: least recently used goes first, never one in use."""
+"""The models in a device's memory: the cheapest to lose goes first, never one in use or pinned."""
 
 import logging
+import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
+from actors.engine.eviction import choose_victim
 from actors.engine.garbage import collect_all, set_aside
 from actors.engine.loader import LoadedModel
 from actors.engine.work import ModelKey
-from actors.errors import ModelTooLarge
+from actors.errors import DeviceOutOfMemory, ModelTooLarge
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ class ModelCache:
 
         Raises:
           ModelTooLarge: When it cannot fit even alone, with both numbers.
+          DeviceOutOfMemory: When it does not fit beside what is pinned.
         """
         if key not in self._models:
             self._make_room(key, expected_bytes)
@@ -58,20 +61,46 @@ class ModelCache:
         try:
             yield model
         finally:
+            model.last_used_at = time.time()
             self._in_use.discard(key)
 
     def evict_idle(self) -> bool:
-        """Frees the least recently used model that is not in use; False when there is none."""
-        for key in self._models:
-            if key not in self._in_use:
-                self._evict(key)
-                return True
-        return False
+        """Frees the cheapest model to lose of those neither in use nor pinned; False when there is none."""
+        idle = [model for key, model in self._models.items() if key not in self._in_use and not model.is_pinned]
+        victim = choose_victim(idle, time.time())
+        if victim is None:
+            return False
+        key = victim.key
+        del idle, victim
+        self.evict(key)
+        return True
+
+    def expire(self, needed: Collection[ModelKey]) -> None:
+        """Frees what nobody has used for longer than its keep_alive; what waiting tasks need, stays."""
+        now = time.time()
+        for key in [key for key, model in self._models.items() if model.expires_at <= now and key not in needed]:
+            self.evict(key)
+
+    def seconds_to_expiry(self) -> float:
+        """When `expire` has something to do; infinite when all models stay."""
+        return max(0.0, min((model.expires_at for model in self._models.values()), default=math.inf) - time.time())
+
+    def named(self, name: str) -> list[LoadedModel]:
+        """What is loaded of a model, as `org/name` or `org/name@revision`."""
+        return [model for key, model in self._models.items() if name in (key.name, str(key))]
 
     def clear(self) -> None:
         """Frees everything."""
-        while self.evict_idle():
-            pass
+        for key in list(self._models):
+            self.evict(key)
+
+    def evict(self, key: ModelKey) -> None:
+        """Frees one model, whatever is said of it."""
+        model = self._models.pop(key)
+        self._publish()
+        logger.info("Unloading %s (%d bytes).", key, model.footprint)
+        del model
+        self._collect()
 
     def _make_room(self, key: ModelKey, expected_bytes: int) -> None:
         if self.budget_bytes is None:
@@ -83,6 +112,12 @@ class ModelCache:
             )
         while self.used_bytes + expected_bytes > self.budget_bytes and self.evict_idle():
             pass
+        pinned = [model for model in self._models.values() if model.is_pinned and model.key != key]
+        if pinned and self.used_bytes + expected_bytes > self.budget_bytes:
+            raise DeviceOutOfMemory(
+                f"{key} needs {expected_bytes:,} bytes, and of the {self.budget_bytes:,} that models may take here "
+                f"{sum(model.footprint for model in pinned):,} are pinned: unpin a model, or send it to another worker"
+            )
 
     def _make_room_for_what_was_measured(self, key: ModelKey) -> None:
         """A loaded model may take more than its weights promised."""
@@ -90,18 +125,11 @@ class ModelCache:
         loaded = self._models.pop(key)
         try:
             self._make_room(key, measured)
-        except ModelTooLarge:
+        except (ModelTooLarge, DeviceOutOfMemory):
             del loaded
             self._collect()
             raise
         self._models[key] = loaded
-
-    def _evict(self, key: ModelKey) -> None:
-        model = self._models.pop(key)
-        self._publish()
-        logger.info("Unloading %s (%d bytes).", key, model.footprint)
-        del model
-        self._collect()
 
     def _publish(self) -> None:
         self._published = tuple(self._models.values())

@@ -91,6 +91,8 @@ class Job:
     submitted_at: float = field(default_factory=time.monotonic)
     queued_seconds: float = 0.0
     """How long it waited in Redis before that."""
+    keep_alive_seconds: float | None = None
+    """How long its model stays in memory after it; None leaves that as it is."""
     rows: list["Row"] = field(default_factory=list)
     load_seconds: float = 0.0
     compute_seconds: float = 0.0

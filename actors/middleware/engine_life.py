@@ -18,7 +18,9 @@ from actors.queueing.cancellations import Cancellations
 from actors.queueing.inputs import open_inputs
 from actors.queueing.results import result_backend
 from actors.queueing.streams import StreamPublisher
+from actors.serving.footprints import known_by_others
 from actors.serving.inference_task import Surroundings
+from actors.serving.preloading import preload
 from actors.serving.registration import Registration
 from actors.serving.tasks_in_hand import TasksInHand
 from settings.config import Settings
@@ -77,7 +79,10 @@ class EngineLife(Middleware):
         tasks = TasksInHand(
             cast("ClusterBroker", broker), surroundings, self._cancellations, self._delivery_limit.note_all
         )
-        set_device_worker(DeviceWorker(self._worker_id, device, engine, tasks))
+        running = DeviceWorker(self._worker_id, device, engine, tasks)
+        set_device_worker(running)
+        engine.footprints.look_up = known_by_others(cast("ClusterBroker", broker).client, running.device_class)
+        preload(engine, self._settings)
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Main thread, when tasks are being taken."""

@@ -1,10 +1,10 @@
 """Publishes what this process is doing, every two seconds, from a thread that no task can block."""
 
 import logging
+import math
 import os
 import threading
 import time
-from collections.abc import Iterable
 from typing import Any, cast
 
 import psutil
@@ -20,6 +20,7 @@ from settings import keys
 from settings.capacity import LIVE_SECONDS, note_service
 from settings.config import Settings
 from settings.connections import HEARTBEAT, queue_client
+from settings.footprints import field, note_footprints
 from settings.records import (
     BEAT_SECONDS,
     RECORD_TTL_SECONDS,
@@ -34,9 +35,6 @@ logger = logging.getLogger(__name__)
 
 #: Ids of workers that have been gone for this long leave the index.
 FORGET_AFTER_SECONDS = 86_400
-
-#: How big a model was is remembered for a month after it was loaded.
-FOOTPRINT_TTL_SECONDS = 30 * 86_400
 
 #: Stores a record and when it came by Redis' own clock, so that no host's clock matters; says who takes tasks.
 _BEAT = """
@@ -60,7 +58,6 @@ class Heartbeat(Middleware):
         self._done = self._failed = 0
         self._state: WorkerState = "starting"
         self._queues: tuple[str, ...] = ()
-        self._told_models: set[tuple[str, float]] = set()
         self._started_at = time.time()
         self._software = installed_versions()
         self._mutex = threading.Lock()
@@ -139,9 +136,8 @@ class Heartbeat(Middleware):
                 pipe.eval(_BEAT, len(names), *names, *arguments)
                 pipe.sadd(keys.QUEUES, *self._queues)
                 self._note_service(pipe)
-                self._note_footprints(pipe, record.models)
+                self._note_footprints(pipe)
                 pipe.execute()
-            self._told_models = {(model.model, model.loaded_at) for model in record.models}
         except redis.RedisError as error:
             logger.debug("A beat of %s was lost: %s", self._worker_id, error)
         except Exception:
@@ -149,7 +145,7 @@ class Heartbeat(Middleware):
 
     def _takes_tasks(self) -> bool:
         """Whether this process serves the inference queue now: not while it starts, ends or must not."""
-        return self._claim.role == "device" and self._state == "idle" and not self._restraint.is_quarantined
+        return self._claim.role == "device" and self._state == "idle" and not self._restraint.takes_none
 
     @staticmethod
     def _note_service(pipe: Any) -> None:
@@ -158,11 +154,13 @@ class Heartbeat(Middleware):
             for model, served in worker.engine.service_times.take().items():
                 note_service(pipe, model, served.seconds, served.tasks)
 
-    def _note_footprints(self, pipe: Any, models: Iterable[ModelRecord]) -> None:
+    @staticmethod
+    def _note_footprints(pipe: Any) -> None:
         """What a model takes outlives its time in memory, for those that ask who has room for it."""
-        for model in models:
-            if (model.model, model.loaded_at) not in self._told_models:
-                pipe.set(keys.footprint(model.model), model.bytes, ex=FOOTPRINT_TTL_SECONDS)
+        if worker := device_worker():
+            for (key, dtype), footprint in worker.engine.footprints.take_untold().items():
+                name = field(key.revision, key.architecture, dtype, worker.device_class)
+                note_footprints(pipe, key.name, {name: footprint})
 
     def _record(self) -> WorkerRecord:
         with self._mutex:
@@ -185,6 +183,8 @@ class Heartbeat(Middleware):
                     uses=model.uses,
                     loaded_at=model.loaded_at,
                     last_used_at=model.last_used_at,
+                    is_pinned=model.is_pinned,
+                    expires_at=None if model.expires_at == math.inf else model.expires_at,
                 )
                 for model in (engine.models if engine else ())
             ),
@@ -201,11 +201,13 @@ class Heartbeat(Middleware):
 
     def _current_state(self, is_busy: bool, loading: str | None) -> WorkerState:
         if self._state != "idle":
-            return self._state
+            return "loading" if loading and self._state == "starting" else self._state
         if self._claim.role != "device":
             return self._claim.role
         if self._restraint.is_quarantined:
             return "quarantined"
+        if self._restraint.is_draining:
+            return "draining"
         if loading:
             return "loading"
         return "busy" if is_busy else "idle"

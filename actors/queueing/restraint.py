@@ -16,6 +16,13 @@ class Restraint:
         self._until: dict[str, float] = {}
         self._mutex = threading.Lock()
         self._quarantine: str | None = None
+        self.is_draining = False
+        """Whether an operator has asked to take no inference tasks for now."""
+
+    @property
+    def takes_none(self) -> bool:
+        """Whether no inference tasks are taken, for either reason."""
+        return self.is_draining or self.is_quarantined
 
     @property
     def is_quarantined(self) -> bool:

@@ -14,6 +14,7 @@ from actors.payloads import GenerateRequest, Metadata, TaskResult, Timings, chec
 from actors.queueing.cancellations import TaskInHand
 from actors.queueing.deadlines import seconds_left
 from actors.queueing.inputs import Inputs
+from actors.queueing.keep_alive import keep_alive_of
 from actors.queueing.results import ClaimState
 from actors.queueing.retry_policy import reasons_of
 from actors.queueing.streams import Stream, StreamPublisher
@@ -123,6 +124,7 @@ class InferenceTask:
         if self.message.args:
             raise InvalidRequest(f"{actor} takes keywords only, as in {actor}.send(model=…)")
         check_size(fields, self._in.settings.max_payload_bytes)
+        keep_alive = keep_alive_of(self.message.options)
         self._limit = _time_limit(actor, seconds_left(self.message.options, started_at), self._in.settings.task_timeout)
         request = parse_request(actor, self._in.inputs.resolve(actor, fields))
         if isinstance(request, GenerateRequest) and request.stream:
@@ -130,7 +132,7 @@ class InferenceTask:
         queued_seconds = max(0.0, started_at - self.message.message_timestamp / 1000)
         publish = self._stream.write if self._stream else None
         seconds_left_now = self._limit.seconds - (time.time() - started_at)  # fetching inputs may have taken long
-        return self._in.engine.plan(actor, request, seconds_left_now, queued_seconds, publish)
+        return self._in.engine.plan(actor, request, seconds_left_now, queued_seconds, publish, keep_alive)
 
     def _end_stream(self, when_ended: Callable[[], None]) -> None:
         """A reader that finds the result looks no further, so the last piece is published before it is stored."""

@@ -19,9 +19,11 @@ from actors.engine.work import Deliver, Job, Row
 from actors.errors import (
     DeviceFaulty,
     DeviceLost,
+    DeviceOutOfMemory,
     DeviceUnavailable,
     InferenceFailed,
     ModelNotFound,
+    ModelNotLoaded,
     ModelTooLarge,
     TaskCancelled,
     TaskTimedOut,
@@ -411,3 +413,84 @@ def test_different_tasks_with_different_models_that_fail_in_a_row_point_at_the_d
             job.future.result()
     with pytest.raises(DeviceFaulty, match="different tasks with different models failed on it one after another"):
         classify(engine, "two").future.result()
+
+
+def test_a_pinned_model_stays_and_what_does_not_fit_beside_it_is_told(start_engine: Callable[..., Engine]) -> None:
+    engine = start_engine(gpu_memory_fraction=5_000_000 / psutil.virtual_memory().total)
+    engine.load(CLASSIFIER, None, 60).future.result()
+    engine.hold("pin", CLASSIFIER).result()
+
+    with pytest.raises(DeviceOutOfMemory, match=r"are pinned: unpin a model, or send it to another worker"):
+        generate(engine, max_new_tokens=1).future.result()
+
+    assert [model.key.name for model in engine.status().models] == [CLASSIFIER]
+    engine.hold("unpin", CLASSIFIER).result()
+    assert generate(engine, max_new_tokens=1).future.result().outputs
+    assert [model.key.name for model in engine.status().models] == [LANGUAGE_MODEL]
+
+
+def test_a_model_is_unloaded_when_its_keep_alive_is_over(start_engine: Callable[..., Engine]) -> None:
+    engine = start_engine(keep_alive="0.2")
+
+    classify(engine, "text").future.result()
+
+    wait_until(lambda: not engine.status().models, "the model is unloaded")
+
+
+def test_a_tasks_own_keep_alive_wins(start_engine: Callable[..., Engine]) -> None:
+    engine = start_engine()
+    request = parse_request("classify", {"model": CLASSIFIER, "texts": ["text"]})
+
+    job = engine.plan("classify", request, 60, keep_alive=0)
+    engine.submit([job])
+    job.future.result()
+
+    wait_until(lambda: not engine.status().models, "the model is unloaded")
+
+
+def test_a_pinned_model_outlives_its_keep_alive(start_engine: Callable[..., Engine]) -> None:
+    engine = start_engine(keep_alive="1h")
+    engine.load(CLASSIFIER, None, 60).future.result()
+    engine.hold("pin", CLASSIFIER).result()
+
+    engine.load(CLASSIFIER, None, 60, keep_alive=0).future.result()
+    classify(engine, "text").future.result()
+
+    assert [model.is_pinned for model in engine.status().models] == [True]
+    engine.hold("unpin", CLASSIFIER).result()
+    wait_until(lambda: not engine.status().models, "the model is unloaded")
+
+
+def test_a_model_is_unloaded_by_name_or_by_its_revision(start_engine: Callable[..., Engine]) -> None:
+    engine = start_engine()
+    for chosen in (lambda key: key.name, str):
+        key = engine.load(CLASSIFIER, "classify", 60).key
+        wait_until(lambda: engine.status().models, "the model is loaded")
+
+        assert engine.hold("unload", chosen(key)).result() == (str(key),)
+        assert engine.status().models == ()
+
+
+def test_what_is_not_loaded_cannot_be_unloaded(start_engine: Callable[..., Engine]) -> None:
+    with pytest.raises(ModelNotLoaded, match=f"{CLASSIFIER} is not in this worker's memory; loaded: none"):
+        start_engine().hold("unload", CLASSIFIER).result()
+
+
+def test_a_model_known_not_to_fit_is_refused_before_it_is_read(
+    start_engine: Callable[..., Engine], caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = start_engine(gpu_memory_fraction=5_000_000 / psutil.virtual_memory().total)
+    engine.footprints.look_up = lambda key, dtype: 6_000_000
+
+    with caplog.at_level("INFO"), pytest.raises(ModelTooLarge, match="needs 6,000,000 bytes"):
+        classify(engine, "text").future.result()
+
+    assert not [record for record in caplog.records if "Loaded" in record.message]
+
+
+def test_a_command_to_an_engine_that_ends_fails(start_engine: Callable[..., Engine]) -> None:
+    engine = start_engine()
+    engine.stop()
+
+    with pytest.raises(WorkerStopping):
+        engine.hold("unload", CLASSIFIER)

@@ -1,4 +1,4 @@
-"""The models in a device's memory keep to its budget, least recently used first, and never lose one in use."""
+"""The models in a device's memory keep to its budget, the cheapest to lose first, and never lose one in use."""
 
 import gc
 import sys
@@ -60,9 +60,11 @@ class Device:
 
 
 def loaded_model(name: str, footprint: int) -> LoadedModel:
-    """A model without weights."""
+    """A model without weights, as slow to load as it is large: so the order of use alone decides what goes first."""
     nothing: Any = None
-    return LoadedModel(model_key(name), stored_model(name), nothing, object(), nothing, "float32", footprint)
+    model = LoadedModel(model_key(name), stored_model(name), nothing, object(), nothing, "float32", footprint)
+    model.load_seconds = footprint
+    return model
 
 
 def test_a_model_is_loaded_once_and_counts_its_uses() -> None:

@@ -6,6 +6,7 @@ from settings import keys
 from settings.config import Settings
 from settings.connections import queue_client
 from settings.explanation import Ended, Explanation, Running, Waiting
+from settings.footprints import LAST_FOOTPRINT
 from tests.conftest import Cluster
 from tests.waiting import wait_until
 
@@ -74,5 +75,5 @@ def test_a_worker_remembers_how_big_a_model_was(client: Client, cluster: Cluster
 
     with queue_client(cluster.settings) as queues:
         wait_until(lambda: queues.exists(keys.footprint(LANGUAGE_MODEL)), "the worker has said it")
-        assert int(queues.get(keys.footprint(LANGUAGE_MODEL))) > 0
+        assert int(queues.hget(keys.footprint(LANGUAGE_MODEL), LAST_FOOTPRINT)) > 0
         assert queues.ttl(keys.footprint(LANGUAGE_MODEL)) > 0

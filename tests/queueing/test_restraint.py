@@ -4,6 +4,17 @@ from actors.queueing.restraint import Restraint
 from tests.monitor.fakes import FakeClock
 
 
+def test_a_worker_that_is_drained_or_in_quarantine_takes_no_tasks() -> None:
+    restraint = Restraint()
+    assert not restraint.takes_none
+
+    restraint.is_draining = True
+    assert restraint.takes_none
+    restraint.is_draining = False
+    restraint.note_quarantine("host/cpu:0", "it fails")
+    assert restraint.takes_none
+
+
 def test_a_shunned_model_is_left_to_others_until_its_time_is_over() -> None:
     clock = FakeClock()
     restraint = Restraint(clock)

@@ -19,6 +19,7 @@ from settings.capacity import note_service
 from settings.config import Settings
 from settings.connections import result_client
 from settings.explanation import Cancelled, DeadLetter, Delayed, Ended, Explanation, Running, Unknown, Waiting
+from settings.footprints import LAST_FOOTPRINT
 from settings.sought_task import SoughtTask
 from settings.task_finder import TaskFinder
 from tests.monitor.cluster import Cluster, model
@@ -288,7 +289,7 @@ def test_a_search_has_an_end(client: Client, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_workers_say_who_would_have_to_load_what(client: Client, workers: Cluster, queue_redis: redis.Redis) -> None:
     message = send(client)
-    queue_redis.set(keys.footprint("org/a"), 3_000_000_000)
+    queue_redis.hset(keys.footprint("org/a"), LAST_FOOTPRINT, 3_000_000_000)
     workers.beat("gpu-01-42", models=[model("org/b")])
     workers.beat("gpu-02-43", age_seconds=9, state="standby", device=None)
     workers.beat("host-44", state="control", device=None)
