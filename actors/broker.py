@@ -17,7 +17,9 @@ from actors.middleware.heartbeat import Heartbeat
 from actors.middleware.local_redis import LocalRedis
 from actors.middleware.log_privacy import LogPrivacy
 from actors.middleware.next_tasks import LastingCallbacks, LastingPipelines
+from actors.middleware.own_queue import OwnQueue
 from actors.middleware.recovery import RecoveryLife
+from actors.middleware.recycling import Recycling
 from actors.middleware.retries import Retries
 from actors.middleware.time_limit import ThreadTimeLimit
 from actors.queueing.broker import ClusterBroker
@@ -78,11 +80,13 @@ def _worker_hooks(settings: Settings, results: ResultBackend) -> list[Middleware
     return [
         LogPrivacy(),
         LocalRedis(settings),
+        Recycling(),
         DeviceLoss(claim, worker_id),
         claim,
         RecoveryLife(claim, worker_id),
         delivery_limit,
         Heartbeat(settings, claim, worker_id),
+        OwnQueue(worker_id),
         EngineLife(settings, claim, worker_id, cancellations, delivery_limit),
         Cancelling(claim, cancellations),
     ]

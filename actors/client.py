@@ -11,6 +11,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import cached_property
 from typing import Any, NoReturn, Self
 
 import orjson
@@ -30,6 +31,7 @@ from actors.errors import (
 )
 from actors.payloads import REQUESTS, BlobReference, TaskResult, check_request, check_size, references_in
 from actors.queueing import deadlines
+from actors.queueing import keep_alive as keep_alives
 from actors.queueing.admission import Admission
 from actors.queueing.blobs import Blobs, as_json
 from actors.queueing.broker import ClusterBroker
@@ -38,6 +40,7 @@ from actors.queueing.outbox import Outbox
 from actors.queueing.result_waiter import ResultWaiter
 from actors.queueing.results import result_backend
 from actors.queueing.sent_once import SentOnce
+from actors.remote_workers import AsyncWorkers, Workers
 from settings import keys
 from settings.config import Settings, current_settings
 from settings.connections import async_result_client
@@ -65,7 +68,14 @@ class _Messages:
         self._finder = TaskFinder(self._broker.client, self._results.client)
 
     def message(
-        self, actor: str, /, *, timeout: float | None = None, priority: int = DEFAULT_PRIORITY, **fields: Any
+        self,
+        actor: str,
+        /,
+        *,
+        timeout: float | None = None,
+        priority: int = DEFAULT_PRIORITY,
+        keep_alive: object = None,
+        **fields: Any,
     ) -> Message[Any]:
         """Builds a task's message after checking it as the worker will.
 
@@ -73,6 +83,8 @@ class _Messages:
           actor: What is to be done.
           timeout: Seconds from now within which the result is of use. A task that is late is not begun, or stopped.
           priority: 1 (first) to 10 (last) among what waits.
+          keep_alive: How long the model stays in memory after it: seconds, `10m`, `24h`, 0, -1 (until its room is
+            needed). Not given, as the last task said, or KEEP_ALIVE.
           fields: The request.
 
         Raises:
@@ -82,6 +94,8 @@ class _Messages:
         options: dict[str, Any] = {"priority": checked_priority(priority)}
         if timeout is not None:
             options[deadlines.OPTION] = deadlines.deadline_ms(timeout, time.time())
+        if keep_alive is not None:
+            options[keep_alives.OPTION] = keep_alives.keep_alive_option(keep_alive)
         if actor not in REQUESTS:
             raise UnknownActor(f"there is no actor {actor!r}; there are {', '.join(REQUESTS)}")
         check_size(fields, self._settings.max_payload_bytes)
@@ -212,6 +226,11 @@ def _entries(answer: Any) -> Any:
 class Client(_Messages):
     """Sends tasks and waits for them in threads. Safe to share between threads."""
 
+    @cached_property
+    def workers(self) -> Workers:
+        """The workers: what they say about themselves, and what they can be told to do."""
+        return Workers(self._broker)
+
     def send(
         self,
         actor: str,
@@ -219,6 +238,7 @@ class Client(_Messages):
         *,
         timeout: float | None = None,
         priority: int = DEFAULT_PRIORITY,
+        keep_alive: object = None,
         idempotency_key: str | None = None,
         **fields: Any,
     ) -> Message[Any]:
@@ -235,7 +255,8 @@ class Client(_Messages):
           WouldMissDeadline: When the wait is expected to be longer than `timeout`.
           RedisUnreachable: When Redis does not answer.
         """
-        return self._enqueue(self.message(actor, timeout=timeout, priority=priority, **fields), idempotency_key)
+        message = self.message(actor, timeout=timeout, priority=priority, keep_alive=keep_alive, **fields)
+        return self._enqueue(message, idempotency_key)
 
     def put(self, content: object) -> dict[str, Any]:
         """Stores a large input for RESULT_TTL and returns the reference that may stand in place of a field's value.
@@ -333,6 +354,11 @@ class AsyncClient(_Messages):
         self._waiter = ResultWaiter(self._redis)
         self._outbox = Outbox(self._enqueue_all)
 
+    @cached_property
+    def workers(self) -> AsyncWorkers:
+        """As `Client.workers`, awaited."""
+        return AsyncWorkers(self._broker)
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -347,11 +373,12 @@ class AsyncClient(_Messages):
         *,
         timeout: float | None = None,
         priority: int = DEFAULT_PRIORITY,
+        keep_alive: object = None,
         idempotency_key: str | None = None,
         **fields: Any,
     ) -> Message[Any]:
         """Puts a task into the queue; raises what `Client.send` raises."""
-        message = self.message(actor, timeout=timeout, priority=priority, **fields)
+        message = self.message(actor, timeout=timeout, priority=priority, keep_alive=keep_alive, **fields)
         message = message.copy(options={"reply_to": self._waiter.reply_to})
         await self._expect(message)
         if idempotency_key is None:

@@ -358,3 +358,54 @@ class TaskResult(BaseModel):
 
     output: Any
     metadata: Metadata
+
+
+#: What a worker can be told to do.
+Action = Literal["load", "unload", "pin", "unpin", "drain", "resume", "recycle"]
+
+
+class WorkerCommand(BaseModel):
+    """What one worker is to do."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    worker_id: str
+    action: Action
+    model: ModelId | None = None
+    task: Literal["embed", "classify", "generate"] | None = None
+    keep_alive: float | int | None = None
+
+    @model_validator(mode="after")
+    def _models_where_needed(self) -> Self:
+        if (self.model is None) == (self.action in ("load", "unload", "pin", "unpin")):
+            raise ValueError(f"{self.action} takes {'a' if self.model is None else 'no'} model")
+        return self
+
+
+class CommandOutcome(BaseModel):
+    """What a worker has done, and the memory of its device before and after."""
+
+    model_config = ConfigDict(frozen=True)
+
+    worker_id: str
+    action: Action
+    text: str
+    """What was done, in a sentence."""
+    models: tuple[str, ...] = ()
+    """The models that it was about, with their revisions."""
+    memory_before: int | None = None
+    """Bytes in use; None when nobody can tell."""
+    memory_after: int | None = None
+    memory_source: str | None = None
+
+
+def parse_command(fields: dict[str, Any]) -> WorkerCommand:
+    """Turns a command's keywords into a command.
+
+    Raises:
+      InvalidRequest: With the first field that is wrong, its value and what is allowed.
+    """
+    try:
+        return WorkerCommand.model_validate(fields)
+    except ValidationError as error:
+        raise InvalidRequest(f"command: {_described(_problems(error)[0])}") from None

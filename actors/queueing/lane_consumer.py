@@ -36,7 +36,7 @@ class LaneConsumer(WakingConsumer):
         return in_threads + (len(self._worker.tasks) if self._worker else 0)
 
     def _fetch(self, room: int) -> list[Message[Any]]:
-        if self.broker.restraint.is_quarantined or (self._worker and self._worker.tasks.is_stopping):
+        if self.broker.restraint.takes_none or (self._worker and self._worker.tasks.is_stopping):
             return []
         is_busy, models = self.outstanding_message_count > 0, self._models()
         shunned = self.broker.restraint.shunned()

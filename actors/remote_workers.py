@@ -1,0 +1,186 @@
+"""The workers as a client sees and commands them; `Client.workers` and `AsyncClient.workers`."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn, cast
+
+import orjson
+import redis
+from dramatiq import Message
+
+from actors.control import command_worker
+from actors.errors import BY_NAME, RedisUnreachable, TaskFailed, WorkerSilent, WorkerUnknown
+from actors.payloads import Action, CommandOutcome, parse_command
+from actors.queueing import deadlines
+from actors.queueing.broker import ClusterBroker
+from actors.queueing.keep_alive import keep_alive_option
+from actors.queueing.results import result_backend
+from settings import keys
+from settings.records import WorkerRecord, readable_worker
+
+#: A load may have to read many gigabytes.
+LOAD_SECONDS = 300.0
+
+#: Everything else waits for one batch at most.
+COMMAND_SECONDS = 30.0
+
+
+class Workers:
+    """The live workers of the cluster: `client.workers.records()`, `client.workers[worker_id].drain()`."""
+
+    def __init__(self, broker: ClusterBroker) -> None:
+        self._broker, self._results = broker, result_backend(broker)
+
+    def __getitem__(self, worker_id: str) -> "RemoteWorker":
+        """One worker, by the id in its record; nothing is asked before it is told to do something."""
+        return RemoteWorker(worker_id, self._command)
+
+    def records(self) -> tuple[WorkerRecord, ...]:
+        """What the live workers last said about themselves, by their ids.
+
+        Raises:
+          RedisUnreachable: When Redis does not answer.
+        """
+        client = self._broker.client
+        try:
+            ids = cast("list[bytes]", client.zrange(keys.WORKERS, 0, -1))
+            texts = cast("list[bytes | None]", client.mget([keys.worker(each.decode()) for each in ids])) if ids else []
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            _unreachable(error)
+        records = [record for text in texts if (record := readable_worker(text))]
+        return tuple(sorted(records, key=lambda record: record.worker_id))
+
+    def _command(self, worker_id: str, action: Action, timeout: float, **fields: Any) -> CommandOutcome:
+        fields = {name: value for name, value in fields.items() if value is not None}
+        parse_command({"worker_id": worker_id, "action": action, **fields})
+        options: dict[str, Any] = {deadlines.OPTION: deadlines.deadline_ms(timeout, time.time())}
+        message = command_worker.message_with_options(
+            kwargs={"worker_id": worker_id, "action": action, **fields}, **options
+        ).copy(queue_name=keys.control_queue(worker_id))
+        try:
+            if not self._broker.client.exists(keys.worker(worker_id)):
+                raise WorkerUnknown(f"there is no live worker {worker_id!r:.200}; `workers.records()` lists them")
+            return self._answer(message, worker_id, action, timeout)
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            _unreachable(error)
+
+    def _answer(self, message: Message[Any], worker_id: str, action: Action, timeout: float) -> CommandOutcome:
+        self._broker.enqueue_command(message)
+        stored = self._results.wait(self._results.build_message_key(message), timeout)
+        if stored is None:
+            raise WorkerSilent(f"{worker_id} did not answer {action} within {timeout:g} s; it may still do it")
+        answer = orjson.loads(stored)
+        answer = answer.get("result", answer)
+        if error := answer.get("error"):
+            name, text = error
+            raise BY_NAME[name](text) if name in BY_NAME else TaskFailed(f"{name}: {text}")
+        return CommandOutcome.model_validate(answer["outcome"])
+
+
+class RemoteWorker:
+    """Tells one worker what to do, and waits until it has done it.
+
+    Each method raises `WorkerUnknown`, `WorkerSilent`, `InvalidRequest` and `RedisUnreachable`, besides its own.
+    """
+
+    def __init__(self, worker_id: str, command: Callable[..., CommandOutcome]) -> None:
+        self.worker_id, self._command = worker_id, command
+
+    def load(
+        self, model: str, *, task: str | None = None, keep_alive: object = None, timeout: float = LOAD_SECONDS
+    ) -> CommandOutcome:
+        """Loads a model and computes with it once; `task` is what for, when its config does not tell.
+
+        Raises:
+          PermanentError, TransientError: Why it cannot be loaded.
+        """
+        lasting = None if keep_alive is None else keep_alive_option(keep_alive)
+        return self._command(self.worker_id, "load", timeout, model=model, task=task, keep_alive=lasting)
+
+    def unload(self, model: str, *, timeout: float = COMMAND_SECONDS) -> CommandOutcome:
+        """Frees a model, pinned or not; the next task that needs it loads it again.
+
+        Raises:
+          ModelNotLoaded: When it is not there.
+        """
+        return self._command(self.worker_id, "unload", timeout, model=model)
+
+    def pin(self, model: str, *, task: str | None = None, timeout: float = LOAD_SECONDS) -> CommandOutcome:
+        """Loads a model as `load` does where needed, and keeps it until `unpin`, `unload` or the process's end."""
+        return self._command(self.worker_id, "pin", timeout, model=model, task=task)
+
+    def unpin(self, model: str, *, timeout: float = COMMAND_SECONDS) -> CommandOutcome:
+        """Lets a model go when its room is needed or its keep_alive is over.
+
+        Raises:
+          ModelNotLoaded: When it is not there.
+        """
+        return self._command(self.worker_id, "unpin", timeout, model=model)
+
+    def drain(self, *, timeout: float = COMMAND_SECONDS) -> CommandOutcome:
+        """Takes no more inference tasks until `resume`; those in hand are finished. Returns at once."""
+        return self._command(self.worker_id, "drain", timeout)
+
+    def resume(self, *, timeout: float = COMMAND_SECONDS) -> CommandOutcome:
+        """Takes tasks again."""
+        return self._command(self.worker_id, "resume", timeout)
+
+    def recycle(self, *, timeout: float = COMMAND_SECONDS) -> CommandOutcome:
+        """Ends the process after its tasks in hand; its launcher starts it again. Returns at once."""
+        return self._command(self.worker_id, "recycle", timeout)
+
+
+class AsyncWorkers:
+    """`Workers` for asyncio."""
+
+    def __init__(self, broker: ClusterBroker) -> None:
+        self._workers = Workers(broker)
+
+    def __getitem__(self, worker_id: str) -> "AsyncRemoteWorker":
+        return AsyncRemoteWorker(self._workers[worker_id])
+
+    async def records(self) -> tuple[WorkerRecord, ...]:
+        """As `Workers.records`."""
+        return await asyncio.to_thread(self._workers.records)
+
+
+class AsyncRemoteWorker:
+    """`RemoteWorker` for asyncio; each command waits in a thread."""
+
+    def __init__(self, worker: RemoteWorker) -> None:
+        self._worker = worker
+
+    async def load(
+        self, model: str, *, task: str | None = None, keep_alive: object = None, timeout: float = LOAD_SECONDS
+    ) -> CommandOutcome:
+        """As `RemoteWorker.load`."""
+        return await asyncio.to_thread(self._worker.load, model, task=task, keep_alive=keep_alive, timeout=timeout)
+
+    async def unload(self, model: str, *, timeout: float = COMMAND_SECONDS) -> CommandOutcome:
+        """As `RemoteWorker.unload`."""
+        return await asyncio.to_thread(self._worker.unload, model, timeout=timeout)
+
+    async def pin(self, model: str, *, task: str | None = None, timeout: float = LOAD_SECONDS) -> CommandOutcome:
+        """As `RemoteWorker.pin`."""
+        return await asyncio.to_thread(self._worker.pin, model, task=task, timeout=timeout)
+
+    async def unpin(self, model: str, *, timeout: float = COMMAND_SECONDS) -> CommandOutcome:
+        """As `RemoteWorker.unpin`."""
+        return await asyncio.to_thread(self._worker.unpin, model, timeout=timeout)
+
+    async def drain(self, *, timeout: float = COMMAND_SECONDS) -> CommandOutcome:
+        """As `RemoteWorker.drain`."""
+        return await asyncio.to_thread(self._worker.drain, timeout=timeout)
+
+    async def resume(self, *, timeout: float = COMMAND_SECONDS) -> CommandOutcome:
+        """As `RemoteWorker.resume`."""
+        return await asyncio.to_thread(self._worker.resume, timeout=timeout)
+
+    async def recycle(self, *, timeout: float = COMMAND_SECONDS) -> CommandOutcome:
+        """As `RemoteWorker.recycle`."""
+        return await asyncio.to_thread(self._worker.recycle, timeout=timeout)
+
+
+def _unreachable(error: Exception) -> NoReturn:
+    raise RedisUnreachable(f"Redis does not answer: {error}. Is it running, and is REDIS_URL right?") from error
