@@ -139,8 +139,9 @@ def _message(model: int) -> Any:
 
 def _fill(broker: Any, lanes: int, count: int) -> None:
     """Writes what `count` enqueues write, many to a pipeline."""
-    from actors.queueing.lanes import lane_of, sortable_id
+    from actors.queueing.lanes import lane_of
     from settings import keys
+    from settings.message_ids import sortable_id
 
     for start in range(0, count, 5_000):
         with broker.client.pipeline(transaction=False) as pipe:

@@ -12,6 +12,7 @@ from monitor.core.explanation_text import explanation_json, explanation_text
 from monitor.core.plain import to_json, to_text
 from monitor.core.snapshot import Snapshot
 from monitor.core.source import RedisSource, SourceUnavailable
+from monitor.core.trouble import find_troubles
 from settings.config import InvalidConfiguration, Settings, read_settings
 
 #: Exit codes of a single reading: all is well, somebody should look, nothing can be told.
@@ -27,13 +28,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the monitor and returns its exit code."""
     options = _parser().parse_args(arguments)
     try:
-        source = RedisSource(_settings(options.redis_url))
+        settings = _settings(options.redis_url)
+        source = RedisSource(settings)
     except InvalidConfiguration as error:
         return _give_up(str(error))
     if options.explain:
         return _print_explanation(source, options.explain, as_json=options.json)
     if options.once or options.json or not _has_terminal():
-        return _print_once(source.read(), as_json=options.json)
+        return _print_once(source.read(), settings.task_timeout, as_json=options.json)
     return _run_dashboard(source, options.interval)
 
 
@@ -41,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="monitor",
         description="Shows the cluster's queues and workers.",
-        epilog="One reading ends with 0 when all is well, 1 with a lost worker or dead letters, 2 without a Redis; "
+        epilog="One reading ends with 0 when all is well, 1 when work is lost or stands still, 2 without a Redis; "
         "--explain with 0, 1 when there is no trace of the task, 2 without a Redis.",
     )
     parser.add_argument("--once", "--plain", action="store_true", help="print one reading as text and exit")
@@ -86,11 +88,12 @@ def _has_terminal() -> bool:
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.__stderr__))
 
 
-def _print_once(snapshot: Snapshot, *, as_json: bool) -> int:
+def _print_once(snapshot: Snapshot, task_seconds: float, *, as_json: bool) -> int:
     if snapshot.error:
         return _give_up(f"{snapshot.error}: {WHAT_TO_DO}.")
-    _print(to_json(snapshot) if as_json else to_text(snapshot))
-    return TROUBLE if snapshot.in_trouble else HEALTHY
+    troubles = find_troubles(snapshot, task_seconds)
+    _print(to_json(snapshot, troubles) if as_json else to_text(snapshot, troubles))
+    return TROUBLE if any(trouble.severity == "bad" for trouble in troubles) else HEALTHY
 
 
 def _print_explanation(source: RedisSource, message_id: str, *, as_json: bool) -> int:

@@ -13,9 +13,10 @@ from actors.queueing.consumer import KEPT, WakingConsumer
 from actors.queueing.control_consumer import COMMAND_TTL_SECONDS, ControlConsumer, is_control_queue
 from actors.queueing.doorbell import Doorbell
 from actors.queueing.lane_consumer import LaneConsumer
-from actors.queueing.lanes import lane_of, sortable_id
+from actors.queueing.lanes import lane_of
 from actors.queueing.restraint import Restraint
 from settings import keys
+from settings.message_ids import sortable_id
 
 
 class ClusterBroker(RedisBroker):

@@ -4,7 +4,6 @@ A message stays an ordinary Dramatiq message of its queue; only the list that it
 Dramatiq sends waits in the queue's own list.
 """
 
-import secrets
 import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -17,12 +16,10 @@ from actors.errors import InvalidRequest
 from actors.queueing.claims import LaneHead
 from settings import keys
 from settings.lane_names import PRIORITIES, LaneName, Priority, lanes_before
+from settings.message_ids import sent_at
 
 #: The gateway's 1 (highest) to 10 (lowest) on the three priorities that have lists of their own.
 HIGHEST, LOWEST, DEFAULT_PRIORITY = 1, 10, 5
-
-#: Hexadecimal digits of milliseconds, and of randomness, in an id that sorts by time.
-TIME_DIGITS, RANDOM_DIGITS = 12, 20
 
 #: A free worker that has not said so for this many seconds has died or is busy.
 FREE_SECONDS = 5
@@ -103,16 +100,10 @@ def checked_priority(priority: object) -> int:
     return priority
 
 
-def sortable_id() -> str:
-    """48 bits of milliseconds and 80 random bits in hexadecimal: a list's head tells its age without its body."""
-    return f"{time.time_ns() // 1_000_000:0{TIME_DIGITS}x}{secrets.token_hex(RANDOM_DIGITS // 2)}"
-
-
 def age_seconds(redis_id: str) -> float:
     """How long ago an id was made; plain Dramatiq's tell nothing, and count as new."""
-    if len(redis_id) != TIME_DIGITS + RANDOM_DIGITS:
-        return 0.0
-    return max(0.0, time.time() - int(redis_id[:TIME_DIGITS], 16) / 1000)
+    at = sent_at(redis_id)
+    return 0.0 if at is None else max(0.0, time.time() - at)
 
 
 class LaneReader:

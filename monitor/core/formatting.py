@@ -88,3 +88,8 @@ def format_age(seconds: float) -> str:
     if hours:
         return f"{hours}h{minute:02}m"
     return f"{minutes}m{second:02}s" if minutes else f"{second}s"
+
+
+def format_bytes(size: int) -> str:
+    """19.8 GiB, or 12 MiB for less than one."""
+    return f"{_gibibytes(size)} GiB" if size >= GIB else f"{size * 1024 // GIB} MiB"

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import datetime
 
 from pydantic import TypeAdapter
@@ -11,21 +12,25 @@ from monitor.core.queue_table import queue_table
 from monitor.core.snapshot import Snapshot
 from monitor.core.summary import summarise
 from monitor.core.table import GAP, Cell, Layout, Table
+from monitor.core.trouble import Trouble
+from monitor.core.trouble_table import trouble_table
 from monitor.core.worker_table import worker_table
 
 _SNAPSHOT = TypeAdapter(Snapshot)
 
 
-def to_text(snapshot: Snapshot) -> str:
-    """Aligned columns, each as wide as its content."""
+def to_text(snapshot: Snapshot, troubles: Sequence[Trouble] = ()) -> str:
+    """Aligned columns, each as wide as its content; what is wrong comes first."""
     headline = "  ".join(word.text for word in _headline(snapshot))
-    return "\n".join([headline, "", *_lines(queue_table(snapshot)), "", *_lines(worker_table(snapshot))])
+    tables = [*([trouble_table(troubles)] if troubles else []), queue_table(snapshot), worker_table(snapshot)]
+    return "\n".join([headline, *(line for table in tables for line in ("", *_lines(table)))])
 
 
-def to_json(snapshot: Snapshot) -> str:
+def to_json(snapshot: Snapshot, troubles: Sequence[Trouble] = ()) -> str:
     """Everything that is known, as a JSON object in plain ASCII."""
     # pydantic writes nan as null, which json does not; json escapes what a terminal would obey, which pydantic may not.
-    return json.dumps(json.loads(_SNAPSHOT.dump_json(snapshot)), indent=2)
+    fields = {**json.loads(_SNAPSHOT.dump_json(snapshot)), "troubles": [asdict(trouble) for trouble in troubles]}
+    return json.dumps(fields, indent=2)
 
 
 def _headline(snapshot: Snapshot) -> tuple[Cell, ...]:
@@ -35,7 +40,7 @@ def _headline(snapshot: Snapshot) -> tuple[Cell, ...]:
 
 
 def _lines(table: Table) -> Iterator[str]:
-    layout = Layout(table, sys.maxsize)
+    layout = Layout(table, sys.maxsize, measured=sys.maxsize)
     for row in (layout.header, *map(layout.place, table.rows)):
         yield "".join(piece.text for piece in row)[GAP:].rstrip()
     if not table.rows and table.empty:

@@ -1,8 +1,12 @@
 """The queues as a table."""
 
+from collections.abc import Callable
+from typing import Any
+
 from monitor.core.formatting import format_count
 from monitor.core.snapshot import Snapshot
 from monitor.core.table import Cell, Column, Table, Tone, cell
+from monitor.core.view import NOTHING_CHOSEN, Rows, View, arrange, empty_text
 from settings.records import QueueCounts
 
 COLUMNS = (
@@ -14,20 +18,32 @@ COLUMNS = (
 )
 
 
-def queue_table(snapshot: Snapshot) -> Table:
+#: What the queues can be sorted by; the first is their own order.
+ORDERS: dict[str, Callable[[QueueCounts], Any]] = {
+    "queue": lambda queue: queue.queue,
+    "ready": lambda queue: (-queue.ready, queue.queue),
+    "dead": lambda queue: (-queue.dead, queue.queue),
+}
+
+
+def queue_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
     """A row a queue, by name."""
-    return Table(COLUMNS, tuple(map(_row, snapshot.queues)), empty="Waiting for the first answer.")
+    shown = (queue for queue in snapshot.queues if queue.dead or not view.trouble_only)
+    queues = arrange(shown, view, lambda queue: queue.queue, ORDERS)
+    ids = tuple(queue.queue for queue in queues)
+    return Table(COLUMNS, Rows(queues, _row), empty_text(snapshot, view, "No queues."), ids, tuple(ORDERS))
 
 
 def _row(queue: QueueCounts) -> tuple[Cell, ...]:
     return (
         cell(queue.queue),
-        _count(queue.ready, "plain"),
-        _count(queue.running, "busy"),
-        _count(queue.delayed, "wait"),
-        _count(queue.dead, "bad"),
+        count_cell(queue.ready, "plain"),
+        count_cell(queue.running, "busy"),
+        count_cell(queue.delayed, "wait"),
+        count_cell(queue.dead, "bad"),
     )
 
 
-def _count(number: int, tone: Tone) -> Cell:
+def count_cell(number: int, tone: Tone) -> Cell:
+    """A count in its tone; a zero is faint."""
     return cell(format_count(number), tone if number else "faint")

@@ -1,8 +1,9 @@
 """One reading of the cluster, as frozen values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from settings.lane_names import Priority
 from settings.records import LATE_AFTER_SECONDS, QueueCounts, WorkerRecord
 
 #: live: beats; late: has missed beats; lost: its record has expired without a goodbye.
@@ -17,6 +18,46 @@ class WorkerView:
     liveness: Liveness
     age_seconds: float
     record: WorkerRecord | None = None
+    clock_offset_seconds: float | None = None
+    """How far its host's clock is ahead of Redis', up to the time that a beat takes."""
+
+
+@dataclass(frozen=True)
+class LaneView:
+    """The messages of one list, of a model and a priority, or of a queue's own without a model."""
+
+    name: str
+    queue: str
+    priority: Priority = "normal"
+    model: str | None = None
+    ready: int = 0
+    running: int = 0
+    delayed: int = 0
+    dead: int = 0
+    oldest_seconds: float | None = None
+    """How long its first message has waited, when its id tells."""
+
+
+@dataclass(frozen=True)
+class RedisView:
+    """What Redis says of its own memory; `memory_max` is 0 without a limit."""
+
+    version: str
+    memory_used: int
+    memory_max: int
+    eviction_policy: str
+
+
+@dataclass(frozen=True)
+class Trends:
+    """What changed in the last minutes, as far as they were watched; `None` before that can be told."""
+
+    done_per_minute: float | None = None
+    failed_per_minute: float | None = None
+    growth_per_minute: dict[str, float] = field(default_factory=dict)
+    """Lanes whose waiting messages become more, or fewer, and by how many."""
+    loads: dict[str, int] = field(default_factory=dict)
+    """Models that were loaded in the last ten minutes, and how often, the first time that was seen left aside."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +71,9 @@ class Snapshot:
     queues: tuple[QueueCounts, ...] = ()
     workers: tuple[WorkerView, ...] = ()
     error: str | None = None
+    lanes: tuple[LaneView, ...] = ()
+    redis: RedisView | None = None
+    trends: Trends = Trends()
 
     def count_workers(self, liveness: Liveness) -> int:
         """How many workers are live, late or lost."""
@@ -39,11 +83,6 @@ class Snapshot:
     def dead_letters(self) -> int:
         """The dead letters of all queues."""
         return sum(queue.dead for queue in self.queues)
-
-    @property
-    def in_trouble(self) -> bool:
-        """Whether somebody should look: a worker is lost or a message has died."""
-        return self.count_workers("lost") > 0 or self.dead_letters > 0
 
 
 def judge_liveness(age_seconds: float, has_record: bool) -> Liveness:

@@ -1,27 +1,31 @@
 """Where snapshots come from: two round trips to Redis, whatever the number of workers and queues."""
 
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import redis
 
 from monitor.core.address import shown_address
 from monitor.core.formatting import printable
-from monitor.core.snapshot import Snapshot, WorkerView, judge_liveness
+from monitor.core.history import History
+from monitor.core.known_workers import KnownWorkers
+from monitor.core.lane_reading import ask_lanes, read_lanes, read_queues
+from monitor.core.snapshot import RedisView, Snapshot
 from settings import connections, keys
 from settings.config import Settings
 from settings.explanation import Explanation
 from settings.local_redis import find_redis_url
-from settings.queue_counts import ask_counts, read_counts
-from settings.records import readable_worker
 from settings.sought_task import SoughtTask
 from settings.task_finder import TaskFinder
 
-#: Seconds after its last beat for which a worker without a record is shown as lost; then it is history.
-LOST_FOR_SECONDS = 3600.0
+#: Redis is asked about itself at each of so many readings; that text is long and changes slowly.
+READINGS_PER_INFO = 10
 
 #: The queues that are shown before any worker has told of others.
 OWN_QUEUES = frozenset({keys.INFERENCE_QUEUE, keys.CONTROL_QUEUE})
+
+#: What the names of the workers' records begin with.
+_WORKER = keys.worker("").encode()
 
 
 class Source(Protocol):
@@ -48,6 +52,9 @@ class RedisSource:
         self._results = connections.result_client(settings, connections.MONITOR)
         self._finder = TaskFinder(self._client, self._results)
         self._latest = Snapshot()
+        self._workers, self._history = KnownWorkers(), History()
+        self._redis: RedisView | None = None
+        self._readings = 0
 
     @property
     def address(self) -> str:
@@ -81,19 +88,28 @@ class RedisSource:
     def _fetch(self) -> Snapshot:
         with self._client.pipeline(transaction=False) as pipeline:
             pipeline.time()
+            # The beats of all: they say who has gone, and cost little beside the records.
             pipeline.zrange(keys.WORKERS, 0, -1, withscores=True)
             pipeline.smembers(keys.QUEUES)
             pipeline.smembers(keys.LANES)
-            (seconds, microseconds), beats, queues, lanes = pipeline.execute()
+            if asks_redis := self._readings % READINGS_PER_INFO == 0:
+                pipeline.info("server")
+                pipeline.info("memory")
+            (seconds, microseconds), beats, queues, lanes, *about = pipeline.execute()
             now = seconds + microseconds / 1e6
-            ages = {_text(worker): max(0.0, now - beat) for worker, beat in beats}
             names = sorted(OWN_QUEUES.union(map(_text, queues)))
             lists = [*names, *sorted(map(_text, lanes))]
+            stale = self._workers.choose_stale(beats, now)
             # MGET wants at least one key; the set of workers itself stands in, and MGET answers nil for no string.
-            pipeline.mget([keys.WORKERS, *map(keys.worker, ages)])
-            ask_counts(pipeline, lists)
-            records, *counts = pipeline.execute()
-        return Snapshot(now, read_counts(names, lists, counts), _worker_views(ages, records[1:]))
+            pipeline.mget([keys.WORKERS, *(_WORKER + worker_id for worker_id in stale)])
+            ask_lanes(pipeline, lists)
+            texts, *counts = pipeline.execute()
+        self._readings += 1
+        self._redis = _redis_view(*about) if asks_redis else self._redis
+        views = read_lanes(lists, counts, now)
+        workers = self._workers.update(beats, zip(stale, texts[1:], strict=True), now)
+        snapshot = Snapshot(now, read_queues(names, lists, counts), workers, None, views, self._redis)
+        return replace(snapshot, trends=self._history.observe(snapshot))
 
     def _complaint(self, error: Exception) -> str:
         if isinstance(error, redis.AuthenticationError | redis.ResponseError):
@@ -105,9 +121,10 @@ def _text(name: bytes) -> str:
     return name.decode(errors="replace")
 
 
-def _worker_views(ages: dict[str, float], records: list[bytes | None]) -> tuple[WorkerView, ...]:
-    views = (
-        WorkerView(worker_id, judge_liveness(age, text is not None), age, readable_worker(text))
-        for (worker_id, age), text in zip(ages.items(), records, strict=True)
+def _redis_view(server: dict[str, Any], memory: dict[str, Any]) -> RedisView:
+    return RedisView(
+        version=str(server.get("redis_version", "")),
+        memory_used=int(memory.get("used_memory", 0)),
+        memory_max=int(memory.get("maxmemory", 0)),
+        eviction_policy=str(memory.get("maxmemory_policy", "noeviction")),
     )
-    return tuple(view for view in views if view.liveness != "lost" or view.age_seconds < LOST_FOR_SECONDS)

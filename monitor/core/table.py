@@ -1,7 +1,8 @@
 """A table of toned cells, and its layout in a given width."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from monitor.core.formatting import cell_width, fit, printable
@@ -11,6 +12,9 @@ Tone = Literal["plain", "faint", "title", "good", "busy", "wait", "warn", "bad"]
 
 #: Cells between two columns.
 GAP = 2
+
+#: The rows that columns on a screen are made to fit.
+MEASURED_ROWS = 60
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of as many cells as there are columns, and what to say when there are none."""
+    """Rows of as many cells as there are columns, what to say when there are none, and what each row is about."""
 
     columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: Sequence[tuple[Cell, ...]]
     empty: str = ""
+    ids: Sequence[str] = ()
+    orders: tuple[str, ...] = ()
+    """What it can be sorted by."""
 
 
 def cell(text: str, tone: Tone = "plain") -> Cell:
@@ -47,10 +54,14 @@ def cell(text: str, tone: Tone = "plain") -> Cell:
 
 
 class Layout:
-    """Places a table's columns in `room` cells: the important ones first, then each as wide as its content."""
+    """Places a table's columns in `room` cells: the important ones first, then each as wide as its content.
 
-    def __init__(self, table: Table, room: int) -> None:
+    The content is that of the first `measured` rows: to look at thousands at each reading would cost more than to draw.
+    """
+
+    def __init__(self, table: Table, room: int, measured: int = MEASURED_ROWS) -> None:
         self.room = room
+        self._first = tuple(islice(table.rows, measured))
         self._table = table
         self._widths = self._give_widths()
 
@@ -86,5 +97,5 @@ class Layout:
 
     def _natural_width(self, index: int) -> int:
         column = self._table.columns[index]
-        content = max((cell_width(row[index].text) for row in self._table.rows), default=0)
+        content = max((cell_width(row[index].text) for row in self._first), default=0)
         return max(column.least, min(column.most, content))

@@ -1,10 +1,13 @@
 """The workers as a table, those in trouble first."""
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 from monitor.core.formatting import ABSENT, format_age, format_count, format_memory, format_share
 from monitor.core.snapshot import Snapshot, WorkerView
 from monitor.core.table import Cell, Column, Table, Tone, cell
+from monitor.core.view import NOTHING_CHOSEN, Rows, View, arrange, empty_text
 from settings.records import DeviceRecord, WorkerRecord, WorkerState
 
 NO_WORKERS = "No workers yet: start one with `dramatiq actors`"
@@ -50,15 +53,51 @@ COLUMNS = (
 )
 
 
-def worker_table(snapshot: Snapshot) -> Table:
+def worker_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
     """A row a worker: the lost, the late, the unknown, then the others by name."""
-    workers = sorted(snapshot.workers, key=_by_trouble)
-    empty = "" if snapshot.at is None else NO_WORKERS
-    return Table(COLUMNS, tuple(_row(worker, snapshot.at or 0.0) for worker in workers), empty)
+    workers = arrange(
+        filter(_is_in_trouble, snapshot.workers) if view.trouble_only else snapshot.workers, view, _searchable, ORDERS
+    )
+    return Table(
+        COLUMNS,
+        Rows(workers, lambda worker: _row(worker, snapshot.at or 0.0)),
+        empty_text(snapshot, view, NO_WORKERS),
+        ids=tuple(worker.worker_id for worker in workers),
+        orders=tuple(ORDERS),
+    )
 
 
 def _by_trouble(worker: WorkerView) -> tuple[int, bool, str]:
     return _TROUBLE[worker.liveness], worker.record is not None, worker.worker_id
+
+
+def _is_in_trouble(worker: WorkerView) -> bool:
+    return worker.liveness != "live" or worker.record is None or worker.record.state == "quarantined"
+
+
+def _searchable(worker: WorkerView) -> str:
+    words = [worker.worker_id, worker_state(worker).text]
+    if record := worker.record:
+        device = (record.device.name, record.device.label) if record.device else ()
+        words += [record.host, *device, record.loading or "", *(model.model for model in record.models)]
+    return " ".join(words)
+
+
+def _memory_used(worker: WorkerView) -> int:
+    device = worker.record.device if worker.record else None
+    return -((device and device.memory_used) or 0)
+
+
+#: What the workers can be sorted by; the first is their own order.
+ORDERS: dict[str, Callable[[WorkerView], Any]] = {
+    "trouble": _by_trouble,
+    "worker": lambda worker: worker.worker_id,
+    "memory": lambda worker: (_memory_used(worker), worker.worker_id),
+    "tasks": lambda worker: (-len(worker.record.running) if worker.record else 0, worker.worker_id),
+    "done": lambda worker: (-worker.record.done if worker.record else 0, worker.worker_id),
+    "failed": lambda worker: (-worker.record.failed if worker.record else 0, worker.worker_id),
+    "seen": lambda worker: (-worker.age_seconds, worker.worker_id),
+}
 
 
 def worker_state(worker: WorkerView) -> Cell:

@@ -39,7 +39,9 @@ class Cluster:
 
     def beat(self, worker_id: str, age_seconds: float = 0.0, **fields: Any) -> None:
         """A worker that beat `age_seconds` ago and whose record lives."""
-        self.beat_raw(worker_id, record(worker_id, **fields).to_json(), age_seconds)
+        seconds, microseconds = self.redis.time()
+        sent_at = seconds + microseconds / 1e6 - age_seconds
+        self.beat_raw(worker_id, record(worker_id, **{"sent_at": sent_at, **fields}).to_json(), age_seconds)
 
     def beat_raw(self, worker_id: str, text: str | bytes, age_seconds: float = 0.0) -> None:
         """The same with any text for a record."""

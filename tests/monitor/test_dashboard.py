@@ -55,7 +55,7 @@ async def test_what_changes_in_redis_changes_on_the_screen(source: RedisSource, 
         await wait_for_text(pilot, "1 worker ", "● busy", "brand-new")
 
 
-@pytest.mark.parametrize("size", [*SIZES, (20, 6)])
+@pytest.mark.parametrize("size", [*SIZES, (60, 15)])
 async def test_hostile_strings_neither_end_the_app_nor_break_its_lines(
     source: RedisSource, cluster: Cluster, size: tuple[int, int]
 ) -> None:

@@ -5,10 +5,12 @@ from dataclasses import replace
 import dramatiq
 import pytest
 import redis
+import redis.client
 from dramatiq.brokers.redis import RedisBroker
 
+from monitor.core.known_workers import LOST_FOR_SECONDS
 from monitor.core.snapshot import Snapshot
-from monitor.core.source import LOST_FOR_SECONDS, RedisSource
+from monitor.core.source import RedisSource
 from settings import keys
 from settings.config import Settings
 from settings.records import LATE_AFTER_SECONDS, QueueCounts
@@ -50,7 +52,6 @@ def test_the_own_queues_are_shown_before_any_worker_has_told_of_them(source: Red
 
     assert [queue.queue for queue in snapshot.queues] == ["control", "inference"]
     assert snapshot.workers == ()
-    assert not snapshot.in_trouble
 
 
 def test_a_worker_is_live_late_or_lost_by_its_last_beat_and_its_record(source: RedisSource, cluster: Cluster) -> None:
@@ -62,7 +63,6 @@ def test_a_worker_is_live_late_or_lost_by_its_last_beat_and_its_record(source: R
     snapshot = source.read()
 
     assert liveness(snapshot) == {"live": "live", "late": "late", "lost": "lost"}
-    assert snapshot.in_trouble
 
 
 def test_a_beat_from_the_future_is_no_age_at_all(source: RedisSource, cluster: Cluster) -> None:
@@ -202,3 +202,86 @@ def test_an_address_that_cannot_be_parsed_is_an_error_that_keeps_the_password(se
     source = RedisSource(settings.model_copy(update={"redis_url": "redis://:se/cret@host:6379/0"}))
 
     assert source.read().error == "Redis does not answer at an address that cannot be read"
+
+
+def test_only_workers_that_beat_since_are_fetched_again(
+    source: RedisSource, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for index in range(5):
+        cluster.beat(f"worker-{index}", done=1)
+    first = source.read()
+    fetched: list[int] = []
+    mget = redis.client.Pipeline.mget
+
+    def spy(pipeline: redis.client.Pipeline, names: list[str], *more: str) -> object:
+        fetched.append(len(names) - 1)
+        return mget(pipeline, names, *more)
+
+    monkeypatch.setattr(redis.client.Pipeline, "mget", spy)
+    cluster.beat("worker-3", done=2)
+    second = source.read()
+
+    assert fetched == [1]
+    done = {worker.worker_id: worker.record.done for worker in second.workers if worker.record}
+    assert done == {**dict.fromkeys(done, 1), "worker-3": 2}
+    assert first.workers[0].record is second.workers[0].record
+
+
+def test_a_worker_that_says_goodbye_is_gone_and_one_that_falls_silent_is_lost(
+    source: RedisSource, cluster: Cluster
+) -> None:
+    cluster.beat("leaves")
+    cluster.beat("falls-silent")
+    source.read()
+
+    cluster.redis.zrem(keys.WORKERS, "leaves")
+    cluster.redis.delete(keys.worker("leaves"), keys.worker("falls-silent"))
+    cluster.vanish("falls-silent", age_seconds=40)
+
+    assert liveness(source.read()) == {"falls-silent": "lost"}
+
+
+def test_a_record_that_expires_without_a_beat_is_noticed(source: RedisSource, cluster: Cluster) -> None:
+    cluster.beat("worker", age_seconds=31)
+    assert liveness(source.read()) == {"worker": "late"}
+
+    cluster.redis.delete(keys.worker("worker"))
+
+    assert liveness(source.read()) == {"worker": "lost"}
+
+
+def test_lanes_tell_what_waits_for_each_model_and_for_how_long(source: RedisSource, settings: Settings) -> None:
+    from actors.broker import create_broker
+    from actors.client import Client
+
+    client = Client(settings, create_broker(settings))
+    client.send("embed", model="org/a", texts=["a"])
+    client.send("embed", model="org/a", texts=["a"], priority=1)
+    client.send("embed", model="org/b", texts=["a"])
+
+    lanes = [lane for lane in source.read().lanes if lane.model]
+
+    assert [(lane.model, lane.priority, lane.ready) for lane in lanes] == [
+        ("org/a", "high", 1),
+        ("org/a", "normal", 1),
+        ("org/b", "normal", 1),
+    ]
+    assert all(lane.oldest_seconds is not None and 0 <= lane.oldest_seconds < 30 for lane in lanes)
+
+
+def test_the_clock_of_a_worker_is_compared_with_that_of_redis(source: RedisSource, cluster: Cluster) -> None:
+    seconds = cluster.redis.time()[0]
+    cluster.beat("off", sent_at=seconds + 3600.0)
+
+    (worker,) = source.read().workers
+
+    assert worker.clock_offset_seconds is not None
+    assert 3590 < worker.clock_offset_seconds < 3610
+
+
+def test_redis_tells_of_its_memory(source: RedisSource) -> None:
+    server = source.read().redis
+
+    assert server is not None
+    assert server.memory_used > 0
+    assert (server.memory_max, server.eviction_policy) == (0, "noeviction")

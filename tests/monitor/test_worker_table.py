@@ -89,7 +89,7 @@ def test_workers_in_trouble_come_first_and_the_others_by_name() -> None:
 
 def test_an_empty_cluster_says_how_to_start_a_worker() -> None:
     assert table_of().empty == NO_WORKERS
-    assert worker_table(Snapshot()).empty == ""
+    assert worker_table(Snapshot()).empty == "Waiting for the first answer."
 
 
 def test_a_worker_in_quarantine_is_shown_as_trouble() -> None:

@@ -20,10 +20,11 @@ from actors.client import AsyncClient, Client
 from actors.errors import DeviceOutOfMemory, InvalidRequest
 from actors.middleware.retries import Retries
 from actors.queueing.broker import ClusterBroker
-from actors.queueing.lanes import PRIORITIES, LaneReader, age_seconds, lane_of, priority_name, sortable_id
+from actors.queueing.lanes import PRIORITIES, LaneReader, age_seconds, lane_of, priority_name
 from actors.queueing.retry_policy import reasons_of
 from settings import keys
 from settings.config import Settings
+from settings.message_ids import sortable_id
 from tests.waiting import wait_until
 
 

@@ -1,0 +1,54 @@
+"""The lanes as a table: what waits for each model and priority, those of one model together."""
+
+from collections.abc import Callable
+from typing import Any
+
+from monitor.core.formatting import ABSENT, format_age
+from monitor.core.queue_table import count_cell
+from monitor.core.snapshot import LaneView, Snapshot
+from monitor.core.table import Cell, Column, Table, cell
+from monitor.core.view import NOTHING_CHOSEN, Rows, View, arrange, empty_text
+from settings.lane_names import PRIORITIES
+
+COLUMNS = (
+    Column("queue", least=10, most=24, rank=2),
+    Column("model", least=16, most=60, rank=0),
+    Column("priority", least=8, most=8, rank=1),
+    Column("ready", least=6, most=12, rank=3, right=True),
+    Column("running", least=7, most=12, rank=5, right=True),
+    Column("delayed", least=7, most=12, rank=7, right=True),
+    Column("dead", least=4, most=12, rank=4, right=True),
+    Column("oldest", least=6, most=6, rank=6, right=True),
+    Column("per min", least=7, most=9, rank=8, right=True),
+)
+
+#: What the lanes can be sorted by; the first is their own order.
+ORDERS: dict[str, Callable[[LaneView], Any]] = {
+    "model": lambda lane: (lane.queue, lane.model or "", PRIORITIES.index(lane.priority)),
+    "ready": lambda lane: (-lane.ready, lane.name),
+    "oldest": lambda lane: (-(lane.oldest_seconds or 0.0), lane.name),
+    "dead": lambda lane: (-lane.dead, lane.name),
+}
+
+
+def lane_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
+    """A row a list of messages."""
+    shown = (lane for lane in snapshot.lanes if lane.dead or not view.trouble_only)
+    lanes = arrange(shown, view, lambda lane: lane.name, ORDERS)
+    growth = snapshot.trends.growth_per_minute
+    rows = Rows(lanes, lambda lane: _row(lane, growth.get(lane.name)))
+    return Table(COLUMNS, rows, empty_text(snapshot, view, "No queues."), tuple(x.name for x in lanes), tuple(ORDERS))
+
+
+def _row(lane: LaneView, growth: float | None) -> tuple[Cell, ...]:
+    return (
+        cell(lane.queue),
+        cell(lane.model) if lane.model else Cell("(any)", "faint"),
+        Cell(lane.priority),
+        count_cell(lane.ready, "plain"),
+        count_cell(lane.running, "busy"),
+        count_cell(lane.delayed, "wait"),
+        count_cell(lane.dead, "bad"),
+        Cell(ABSENT if lane.oldest_seconds is None else format_age(lane.oldest_seconds)),
+        Cell(f"{growth:+,.0f}", "warn" if growth > 0 else "good") if growth else Cell(ABSENT, "faint"),
+    )

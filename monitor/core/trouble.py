@@ -1,0 +1,177 @@
+"""What an operator should look at, in plain sentences with the cause and what to do, worst first."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from monitor.core.formatting import format_age, format_count, format_memory, printable
+from monitor.core.snapshot import LaneView, Snapshot, WorkerView
+from settings import keys
+from settings.records import DeviceRecord, WorkerRecord
+
+#: bad: work is lost or stands still; warn: it soon may.
+Severity = Literal["bad", "warn"]
+
+#: More than this share of a device's memory in use is told.
+FULL_PERCENT = 95
+
+#: More than this share of Redis' memory in use is told.
+REDIS_FULL_PERCENT = 90
+
+#: A host's clock may be off by so much; a beat on a slow link takes a while too.
+CLOCK_SECONDS = 5.0
+
+#: A model that is loaded so often in ten minutes is loaded in place of work.
+THRASHING_LOADS = 6
+
+#: A lane grows when its backlog rises by so many a minute while its first task has waited for so long.
+GROWING_PER_MINUTE, GROWING_WAIT_SECONDS = 10.0, 10.0
+
+#: So many troubles of one kind are shown one by one; more are one line.
+MOST_OF_A_KIND = 3
+
+#: The kinds in the order of their weight.
+KINDS = (
+    *("redis", "unserved", "lost", "quarantine", "dead", "stuck"),
+    *("late", "growing", "thrash", "memory", "clock", "version"),
+)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that needs a look: `about` is the worker, lane or model that it is about."""
+
+    severity: Severity
+    kind: str
+    about: str
+    text: str
+
+
+def find_troubles(snapshot: Snapshot, task_seconds: float) -> tuple[Trouble, ...]:
+    """Every trouble that a reading shows.
+
+    Args:
+      task_seconds: How long a task may run; one that runs longer is stuck.
+    """
+    found: dict[str, list[Trouble]] = defaultdict(list)
+    for trouble in _all(snapshot, task_seconds):
+        found[trouble.kind].append(trouble)
+    folded = (trouble for kind in KINDS for trouble in _fold(found.get(kind, [])))
+    return tuple(sorted(folded, key=lambda trouble: trouble.severity != "bad"))
+
+
+def _fold(troubles: list[Trouble]) -> list[Trouble]:
+    if len(troubles) <= MOST_OF_A_KIND:
+        return troubles
+    first, rest = troubles[0], len(troubles) - 1
+    text = f"and {format_count(rest)} more like it ({', '.join(printable(each.about) for each in troubles[1:3])}, …)"
+    return [first, Trouble(first.severity, first.kind, f"{rest} more", text)]
+
+
+def _all(snapshot: Snapshot, task_seconds: float) -> Iterator[Trouble]:
+    yield from _of_redis(snapshot)
+    yield from _of_queues(snapshot)
+    for worker in snapshot.workers:
+        yield from _of_worker(worker, task_seconds)
+    yield from _of_lanes(snapshot)
+    for model, loads in snapshot.trends.loads.items():
+        if loads >= THRASHING_LOADS:
+            text = (
+                f"loaded {loads} times in 10 min: the models in use do not fit into memory together; "
+                "add a device, or raise SWAP_MAX_WAIT"
+            )
+            yield Trouble("warn", "thrash", model, text)
+
+
+def _of_redis(snapshot: Snapshot) -> Iterator[Trouble]:
+    if (server := snapshot.redis) is None or not server.memory_max:
+        return
+    if server.eviction_policy != "noeviction":
+        text = f"maxmemory-policy is {server.eviction_policy}: when memory is full, tasks vanish; set noeviction"
+        yield Trouble("bad", "redis", "redis", text)
+    if 100 * server.memory_used > REDIS_FULL_PERCENT * server.memory_max:
+        used = format_memory(server.memory_used, server.memory_max)
+        text = f"{used} of its memory used: soon nothing can be sent; raise maxmemory, or lower RESULT_TTL"
+        yield Trouble("bad", "redis", "redis", text)
+
+
+def _of_queues(snapshot: Snapshot) -> Iterator[Trouble]:
+    served = {queue for worker in snapshot.workers for queue in _served(worker)}
+    for queue in snapshot.queues:
+        if queue.ready and queue.queue not in served:
+            device = " with a device" if queue.queue == keys.INFERENCE_QUEUE else ""
+            text = f"{_tasks(queue.ready)} wait and no live worker{device} serves them; start one: dramatiq actors"
+            yield Trouble("bad", "unserved", queue.queue, text)
+
+
+def _served(worker: WorkerView) -> tuple[str, ...]:
+    """The queues whose tasks a worker takes, or will when it has started."""
+    if (record := worker.record) is None or worker.liveness == "lost" or record.state == "draining":
+        return ()
+    if record.state in ("quarantined", "standby", "control"):
+        return tuple(queue for queue in record.queues if queue != keys.INFERENCE_QUEUE)
+    return record.queues
+
+
+def _of_worker(worker: WorkerView, task_seconds: float) -> Iterator[Trouble]:
+    name, age = worker.worker_id, format_age(worker.age_seconds)
+    if worker.liveness == "lost":
+        text = f"last beat {age} ago, no goodbye: its process or host has died; others run its tasks again, see its log"
+        yield Trouble("bad", "lost", name, text)
+    elif worker.liveness == "late":
+        text = f"no beat for {age}: a driver call holds the process, or its host or link is overloaded"
+        yield Trouble("warn", "late", name, text)
+    elif (record := worker.record) is None:
+        yield Trouble("warn", "version", name, "beats, but its record is of another version: update the older side")
+    else:
+        yield from _of_record(worker, record, task_seconds)
+
+
+def _of_record(worker: WorkerView, record: WorkerRecord, task_seconds: float) -> Iterator[Trouble]:
+    name, device = worker.worker_id, record.device
+    if record.state == "quarantined":
+        text = "different tasks failed on its device, so it takes none now; see its log, driver and cooling"
+        yield Trouble("bad", "quarantine", name, text)
+    for task in record.running:
+        # Both times are by the worker's own clock.
+        if (seconds := record.sent_at - task.started_at) > task_seconds:
+            text = f"runs {task.actor} {task.message_id[:8]} for {format_age(seconds)}, longer than TASK_TIMEOUT allows"
+            yield Trouble("bad", "stuck", name, f"{text}: the device hangs; end the process, its tasks go to others")
+            break
+    if device and _is_full(device):
+        used = format_memory(device.memory_used, device.memory_total)
+        text = f"{used} used on {device.name}: a load may fail; close other programs or lower GPU_MEMORY_FRACTION"
+        yield Trouble("warn", "memory", name, text)
+    if (offset := worker.clock_offset_seconds) is not None and abs(offset) > CLOCK_SECONDS:
+        direction = "ahead" if offset > 0 else "behind"
+        text = f"its clock is {format_age(abs(offset))} {direction}: start the host's time service; deadlines are wrong"
+        yield Trouble("warn", "clock", name, text)
+
+
+def _is_full(device: DeviceRecord) -> bool:
+    used, total = device.memory_used, device.memory_total
+    return used is not None and total is not None and 100 * used > FULL_PERCENT * total > 0
+
+
+def _of_lanes(snapshot: Snapshot) -> Iterator[Trouble]:
+    for lane in snapshot.lanes:
+        if lane.dead:
+            text = f"{_letters(lane.dead)}: failed for good; read the errors, mend the cause, send them again"
+            yield Trouble("bad", "dead", lane.name, text)
+        growth = snapshot.trends.growth_per_minute.get(lane.name, 0.0)
+        if growth >= GROWING_PER_MINUTE and (lane.oldest_seconds or 0.0) >= GROWING_WAIT_SECONDS:
+            yield Trouble("warn", "growing", lane.name, _growing(lane, growth))
+
+
+def _growing(lane: LaneView, growth: float) -> str:
+    waited = format_age(lane.oldest_seconds or 0.0)
+    return f"{_tasks(lane.ready)} wait, {growth:+,.0f} a minute, the first for {waited}: add a worker or send less"
+
+
+def _tasks(number: int) -> str:
+    return "1 task" if number == 1 else f"{format_count(number)} tasks"
+
+
+def _letters(number: int) -> str:
+    return "1 dead letter" if number == 1 else f"{format_count(number)} dead letters"

@@ -1,0 +1,76 @@
+"""What of a table a person wants to see, and in which order."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar, overload
+
+from monitor.core.formatting import printable
+from monitor.core.snapshot import Snapshot
+from monitor.core.table import Cell
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class View:
+    """A filter of words, a column to sort by (None: the table's own order), and whether only trouble is shown."""
+
+    words: str = ""
+    sort: str | None = None
+    is_reversed: bool = False
+    trouble_only: bool = False
+
+
+NOTHING_CHOSEN = View()
+
+
+def empty_text(snapshot: Snapshot, view: View, nothing: str) -> str:
+    """Why a table has no rows: no answer yet, a filter that hides them, or nothing there."""
+    if snapshot.at is None:
+        return "Waiting for the first answer."
+    if view.words:
+        return f"Nothing matches {printable(view.words)}: esc clears the filter"
+    return "No trouble here: t shows all" if view.trouble_only else nothing
+
+
+def matches(text: str, words: str) -> bool:
+    """Whether a text holds each of the words, and none of those that begin with a minus; case is left aside."""
+    text = text.casefold()
+    return all(
+        (word[1:] not in text) if word.startswith("-") and len(word) > 1 else word in text
+        for word in words.casefold().split()
+    )
+
+
+def arrange(
+    items: Iterable[T], view: View, text_of: Callable[[T], str], orders: Mapping[str, Callable[[T], Any]]
+) -> list[T]:
+    """The items that match, by the chosen order or, with none chosen, by the first."""
+    chosen = [item for item in items if matches(text_of(item), view.words)] if view.words else items
+    order = orders.get(view.sort or "") or next(iter(orders.values()))
+    return sorted(chosen, key=order, reverse=view.is_reversed)
+
+
+class Rows(Sequence[tuple[Cell, ...]]):
+    """Rows that are made when they are drawn: of thousands one sees fifty."""
+
+    def __init__(self, items: Sequence[T], make: Callable[[T], tuple[Cell, ...]]) -> None:
+        self._items: Sequence[Any] = items
+        self._make: Callable[[Any], tuple[Cell, ...]] = make
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[Cell, ...]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[tuple[Cell, ...]]: ...
+
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return [self._make(item) for item in self._items[index]]
+        return self._make(self._items[index])
+
+    def __iter__(self) -> Iterator[tuple[Cell, ...]]:
+        return map(self._make, self._items)

@@ -1,0 +1,155 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from monitor.core.snapshot import LaneView, RedisView, Snapshot, Trends, WorkerView
+from monitor.core.trouble import find_troubles
+from settings.records import QueueCounts, TaskRecord
+from tests.monitor.cluster import DEVICE, GIB, record
+
+TASK_SECONDS = 300.0
+SERVES = {"queues": ("inference", "control")}
+
+
+def worker(name: str = "gpu-01-42", **fields: Any) -> WorkerView:
+    return WorkerView(name, "live", 1.0, record(name, **{**SERVES, **fields}), 0.1)
+
+
+def waiting(queue: str = "inference", ready: int = 3) -> QueueCounts:
+    return QueueCounts(queue=queue, ready=ready, running=0, delayed=0, dead=0)
+
+
+HEALTHY = Snapshot(at=60.0, queues=(waiting(),), workers=(worker(),))
+
+
+def troubles(**changes: Any) -> list[tuple[str, str, str]]:
+    found = find_troubles(replace(HEALTHY, **changes), TASK_SECONDS)
+    return [(trouble.severity, trouble.kind, trouble.about) for trouble in found]
+
+
+def text(**changes: Any) -> str:
+    (trouble,) = find_troubles(replace(HEALTHY, **changes), TASK_SECONDS)
+    return trouble.text
+
+
+def test_a_healthy_cluster_has_none() -> None:
+    assert troubles() == []
+
+
+def test_a_lost_worker_says_since_when_and_what_happens_to_its_tasks() -> None:
+    lost = WorkerView("gpu-02-7", "lost", 192.0)
+
+    assert text(workers=(worker(), lost)).startswith("last beat 3m12s ago, no goodbye: its process or host has died")
+    assert troubles(workers=(worker(), lost)) == [("bad", "lost", "gpu-02-7")]
+
+
+def test_a_late_worker_is_a_warning() -> None:
+    assert troubles(workers=(replace(worker(), liveness="late", age_seconds=9.0),)) == [("warn", "late", "gpu-01-42")]
+
+
+def test_a_record_of_another_version_says_what_to_update() -> None:
+    assert troubles(workers=(worker(), WorkerView("odd", "live", 1.0))) == [("warn", "version", "odd")]
+
+
+@pytest.mark.parametrize(
+    "workers",
+    [
+        (),
+        (worker(state="draining"),),
+        (worker(state="standby"), worker("b", state="control")),
+        (worker(queues=("control",)),),
+        (WorkerView("odd", "live", 1.0),),
+    ],
+)
+def test_tasks_that_no_live_worker_would_take_are_told(workers: tuple[WorkerView, ...]) -> None:
+    assert ("bad", "unserved", "inference") in troubles(workers=workers)
+
+
+def test_workers_without_a_device_serve_the_other_queues() -> None:
+    assert troubles(queues=(waiting("control"),), workers=(worker(state="control"),)) == []
+
+
+def test_a_quarantined_device_is_told_and_takes_no_inference() -> None:
+    assert troubles(workers=(worker(state="quarantined"),)) == [
+        ("bad", "unserved", "inference"),
+        ("bad", "quarantine", "gpu-01-42"),
+    ]
+
+
+def test_dead_letters_are_told_by_their_lane() -> None:
+    lane = LaneView("inference.normal.org/a", "inference", "normal", "org/a", dead=7)
+
+    assert text(lanes=(lane,)) == "7 dead letters: failed for good; read the errors, mend the cause, send them again"
+
+
+@pytest.mark.parametrize(
+    ("growth", "oldest", "told"), [(41.0, 41.0, True), (41.0, 2.0, False), (-41.0, 41.0, False), (41.0, None, False)]
+)
+def test_a_lane_grows_when_more_comes_than_goes_and_its_first_task_waits(
+    growth: float, oldest: float | None, told: bool
+) -> None:
+    lane = LaneView("inference.normal.org/a", "inference", "normal", "org/a", ready=812, oldest_seconds=oldest)
+    trends = Trends(growth_per_minute={lane.name: growth})
+
+    assert bool(troubles(lanes=(lane,), trends=trends)) is told
+    if told:
+        expected = "812 tasks wait, +41 a minute, the first for 41s: add a worker or send less"
+        assert text(lanes=(lane,), trends=trends) == expected
+
+
+@pytest.mark.parametrize(("used", "told"), [(23 * GIB, True), (22 * GIB, False), (None, False)])
+def test_a_device_whose_memory_is_almost_full_is_told(used: int | None, told: bool) -> None:
+    device = DEVICE.model_copy(update={"memory_used": used})
+
+    assert bool(troubles(workers=(worker(device=device),))) is told
+
+
+def test_a_model_that_is_loaded_again_and_again_is_told() -> None:
+    assert troubles(trends=Trends(loads={"org/a": 6, "org/b": 5})) == [("warn", "thrash", "org/a")]
+
+
+@pytest.mark.parametrize(
+    ("policy", "used", "limit", "count"),
+    [
+        ("noeviction", 1, 10, 0),
+        ("allkeys-lru", 1, 10, 1),
+        ("noeviction", 95, 100, 1),
+        ("allkeys-lru", 95, 100, 2),
+        ("allkeys-lru", 95, 0, 0),
+    ],
+)
+def test_a_redis_that_may_lose_or_refuse_tasks_is_told(policy: str, used: int, limit: int, count: int) -> None:
+    assert troubles(redis=RedisView("7.0", used, limit, policy)) == [("bad", "redis", "redis")] * count
+
+
+@pytest.mark.parametrize(
+    ("offset", "told"), [(3600.0, "1h00m ahead"), (-60.0, "1m00s behind"), (2.0, None), (None, None)]
+)
+def test_a_clock_that_is_off_is_told_with_its_direction(offset: float | None, told: str | None) -> None:
+    off = replace(worker(), clock_offset_seconds=offset)
+
+    assert bool(troubles(workers=(off,))) is bool(told)
+    assert not told or told in text(workers=(off,))
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(301.0, True), (299.0, False)])
+def test_a_task_that_runs_longer_than_it_may_is_told(seconds: float, told: bool) -> None:
+    task = TaskRecord(message_id="b4692f0c-5351", actor="generate", started_at=1000.0 - seconds)
+
+    stuck = troubles(workers=(worker(running=(task,), sent_at=1000.0),))
+
+    assert stuck == ([("bad", "stuck", "gpu-01-42")] if told else [])
+
+
+def test_the_worst_comes_first_and_many_of_a_kind_are_two_lines() -> None:
+    lost = tuple(WorkerView(f"gpu-{number}", "lost", 60.0) for number in range(9))
+
+    found = find_troubles(replace(HEALTHY, workers=(replace(worker(), liveness="late"), *lost)), TASK_SECONDS)
+
+    assert [(trouble.kind, trouble.about) for trouble in found] == [
+        ("lost", "gpu-0"),
+        ("lost", "8 more"),
+        ("late", "gpu-01-42"),
+    ]
+    assert found[1].text == "and 8 more like it (gpu-1, gpu-2, …)"
