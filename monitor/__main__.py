@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from redis.connection import parse_url
 
+from monitor.core.dead_letters import DeadLetters
 from monitor.core.explanation_text import explanation_json, explanation_text
 from monitor.core.plain import to_json, to_text
 from monitor.core.snapshot import Snapshot
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _print_explanation(source, options.explain, as_json=options.json)
     if options.once or options.json or not _has_terminal():
         return _print_once(source.read(), settings.task_timeout, as_json=options.json)
-    return _run_dashboard(source, options.interval)
+    return _run_dashboard(source, settings, options.interval)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -111,14 +112,20 @@ def _print(text: str) -> None:
     print(text)
 
 
-def _run_dashboard(source: RedisSource, interval_seconds: float) -> int:
+def _run_dashboard(source: RedisSource, settings: Settings, interval_seconds: float) -> int:
     try:
         from monitor.tui.app import ClusterMonitor  # noqa: PLC0415  # an extra that one reading does without
     except ModuleNotFoundError as error:
         if error.name not in ("rich", "textual"):
             raise
         return _give_up("The dashboard needs Textual: pip install cluster-manager[monitor], or use --once.")
-    app = ClusterMonitor(source, interval_seconds)
+    app = ClusterMonitor(
+        source,
+        interval_seconds,
+        letters=DeadLetters(settings),
+        may_act=settings.monitor_actions,
+        task_seconds=settings.task_timeout,
+    )
     app.run()
     return app.return_code or HEALTHY
 

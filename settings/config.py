@@ -193,6 +193,9 @@ class Settings(BaseSettings):
     result_ttl: int = Field(default=3600, ge=1)
     """Seconds that a result is kept for its caller."""
 
+    monitor_actions: bool = False
+    """Whether the monitor may send dead letters again and delete them. Off, it only reads."""
+
     worker_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,100}$")
     """A name for this host's workers. Not set: the host's name. The process id is added to it."""
 

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from monitor.core.table import Cell, Column, Table, cell
 from monitor.core.trouble import Trouble
+from settings import keys
 
 COLUMNS = (
     Column("trouble", least=12, most=12, rank=0),
-    Column("about", least=12, most=32, rank=1),
+    Column("about", least=9, most=26, rank=1),
     Column("what and what to do", least=20, most=160, rank=2),
 )
 
@@ -16,11 +17,16 @@ ALL_IS_WELL = "✓ Nothing needs a look."
 _GLYPHS = {"bad": "✖", "warn": "▲"}
 
 
-def trouble_table(troubles: Sequence[Trouble]) -> Table:
+def trouble_id(trouble: Trouble) -> str:
+    """What tells a trouble from all others of one reading."""
+    return f"{trouble.kind} {trouble.about}"
+
+
+def trouble_table(troubles: Sequence[Trouble], empty: str = ALL_IS_WELL) -> Table:
     """A row a trouble, worst first."""
-    return Table(COLUMNS, tuple(map(_row, troubles)), ALL_IS_WELL, ids=tuple(each.about for each in troubles))
+    return Table(COLUMNS, tuple(map(_row, troubles)), empty, ids=tuple(map(trouble_id, troubles)))
 
 
 def _row(trouble: Trouble) -> tuple[Cell, ...]:
     kind = Cell(f"{_GLYPHS[trouble.severity]} {trouble.kind}", trouble.severity)
-    return kind, cell(trouble.about), cell(trouble.text)
+    return kind, cell(trouble.about.removeprefix(f"{keys.INFERENCE_QUEUE}.")), cell(trouble.text)

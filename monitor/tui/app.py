@@ -6,23 +6,55 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
+import redis
 from textual import on, work
 from textual.app import App
+from textual.worker import get_current_worker
 
+from monitor.core.dead_letters import DeadLetter, Outcome
+from monitor.core.formatting import printable
 from monitor.core.freshness import judge_freshness
+from monitor.core.letter_table import letter_text
 from monitor.core.snapshot import Snapshot
 from monitor.core.source import Source
+from monitor.core.trouble import find_troubles
+from monitor.core.trouble_table import trouble_id
+from monitor.core.worker_text import worker_text
+from monitor.tui.confirm_screen import ConfirmScreen
 from monitor.tui.dashboard import Dashboard
+from monitor.tui.detail_screen import DetailScreen
 from monitor.tui.help_screen import HelpScreen
-from monitor.tui.messages import SnapshotTaken
+from monitor.tui.keys import bindings
+from monitor.tui.letter_list import LetterList
+from monitor.tui.letter_question import letter_question
+from monitor.tui.line_table import LineTable
+from monitor.tui.messages import LettersRead, SnapshotTaken
 
 logger = logging.getLogger(__name__)
 
 #: What a shell reports for a process that SIGTERM has ended.
 TERMINATED = 128 + signal.SIGTERM
+
+#: Where more is told of a trouble that is not about one worker.
+_PAGES_OF_TROUBLES = {"dead": "letters", "thrash": "models", "lost": "workers", "late": "workers", "memory": "workers"}
+
+
+class Letters(Protocol):
+    """Reads and changes the dead letters of a cluster."""
+
+    def read(self, lanes: list[str]) -> tuple[DeadLetter, ...]:
+        """Those of these lanes."""
+
+    def requeue(self, letter: DeadLetter) -> Outcome:
+        """Sends one again."""
+
+    def delete(self, letter: DeadLetter) -> Outcome:
+        """Removes one."""
 
 
 class ClusterMonitor(App[None]):
@@ -30,15 +62,24 @@ class ClusterMonitor(App[None]):
 
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS = [("q", "quit", "Quit"), ("p", "pause", "Pause"), ("question_mark", "help", "Help")]
+    BINDINGS = bindings("app")
 
     def __init__(
-        self, source: Source, interval_seconds: float = 1.0, clock: Callable[[], float] = time.monotonic
+        self,
+        source: Source,
+        interval_seconds: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        letters: Letters | None = None,
+        may_act: bool = False,
+        task_seconds: float = 300.0,
     ) -> None:
         super().__init__()
         self._source, self._interval_seconds, self._clock = source, interval_seconds, clock
-        self._dashboard = Dashboard(source.address)
+        self._letters, self._may_act, self._task_seconds = letters, may_act, task_seconds
+        self._dashboard = Dashboard(source.address, task_seconds, may_act)
         self._snapshot = Snapshot()
+        self._dead: dict[str, int] | None = None
         self._answered_at = clock()
         self._paused = False
         self._stop_polling = threading.Event()
@@ -79,13 +120,98 @@ class ClusterMonitor(App[None]):
             self._answered_at = self._clock()
         with self.batch_update():
             self._dashboard.show_snapshot(self._snapshot)
+            # A reading may come when the app has closed its screens.
+            for detail in (screen for screen in self.screen_stack if isinstance(screen, DetailScreen)):
+                detail.show_snapshot(self._snapshot)
             self._show_freshness()
+        self._read_letters_if_others()
 
     def _show_freshness(self) -> None:
         age_seconds = self._clock() - self._answered_at
         self._dashboard.show_freshness(
             judge_freshness(self._snapshot, age_seconds, self._interval_seconds, self._paused)
         )
+
+    def _read_letters_if_others(self) -> None:
+        """Reads the dead letters while their page is open and their number has changed."""
+        dead = {lane.name: lane.dead for lane in self._snapshot.lanes if lane.dead}
+        if self._letters and self._dashboard.page == "letters" and dead != self._dead and not self._snapshot.error:
+            self._dead = dead
+            self._read_letters(self._letters, list(dead))
+
+    @work(thread=True, exclusive=True, group="letters", exit_on_error=False)
+    def _read_letters(self, letters: Letters, lanes: list[str]) -> None:
+        try:
+            found = letters.read(lanes) if lanes else ()
+        except (redis.RedisError, OSError) as error:
+            self._dead = None
+            self.call_from_thread(self._tell, f"The dead letters cannot be read: {error}")
+            return
+        if not get_current_worker().is_cancelled:
+            self.post_message(LettersRead(found))
+
+    @on(LettersRead)
+    def _show_letters(self, message: LettersRead) -> None:
+        self._dashboard.letters.letters = message.letters
+
+    @on(LineTable.Opened)
+    def _open(self, event: LineTable.Opened) -> None:
+        """Enter: a worker or a letter in full, or the page that a trouble is about."""
+        if event.table_id in ("workers", "all-workers"):
+            self._open_worker(event.row_id)
+        elif event.table_id == "troubles":
+            self._open_trouble(event.row_id)
+        elif letter := self._dashboard.letters.letter(event.row_id):
+            self.push_screen(DetailScreen("Dead letter", lambda _: letter_text(letter), self._snapshot))
+
+    def _open_trouble(self, row_id: str) -> None:
+        """The worker that it is about, or the page; there is room for the whole sentence in both."""
+        found = find_troubles(self._snapshot, self._task_seconds)
+        for trouble in (each for each in found if trouble_id(each) == row_id):
+            if any(worker.worker_id == trouble.about for worker in self._snapshot.workers):
+                self._open_worker(trouble.about)
+            else:
+                self._dashboard.action_page(_PAGES_OF_TROUBLES.get(trouble.kind, "lanes"))
+                self._tell(trouble.text)
+
+    def _open_worker(self, worker_id: str) -> None:
+        self.push_screen(
+            DetailScreen(worker_id, lambda now: worker_text(now, worker_id, self._task_seconds), self._snapshot)
+        )
+
+    @on(LetterList.ChangeWanted)
+    def _ask_first(self, event: LetterList.ChangeWanted) -> None:
+        if not self._may_act:
+            self._tell("Read-only: start the monitor with MONITOR_ACTIONS=1 to change anything.")
+        elif self._paused or self._snapshot.error:
+            self._tell("Nothing can be changed while the data are not live.")
+        else:
+            question, verb = letter_question(event.change, event.letters, self._source.address)
+
+            def change_if_agreed(agreed: bool | None) -> None:
+                if agreed:
+                    self._change(event)
+
+            self.push_screen(ConfirmScreen(question, verb), change_if_agreed)
+
+    @work(thread=True, group="changes", exit_on_error=False)
+    def _change(self, event: LetterList.ChangeWanted) -> None:
+        """One letter after the other, in a thread: each is changed or not, whatever becomes of the next."""
+        if self._letters is None:
+            return
+        change = self._letters.requeue if event.change == "requeue" else self._letters.delete
+        outcomes: Counter[str] = Counter()
+        try:
+            for letter in event.letters:
+                outcomes[change(letter)] += 1
+        except (redis.RedisError, OSError) as error:
+            outcomes[f"not changed ({error})"] += len(event.letters) - outcomes.total()
+        word = "sent again" if event.change == "requeue" else "deleted"
+        told = ", ".join(f"{count} {word if what == 'done' else what}" for what, count in outcomes.items())
+        self.call_from_thread(self._tell, told)
+
+    def _tell(self, text: str) -> None:
+        self.notify(printable(text), markup=False)
 
     def action_pause(self) -> None:
         """Stops reading, or goes on."""

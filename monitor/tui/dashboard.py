@@ -1,46 +1,139 @@
-"""The one screen: status, banner, queues, workers."""
+"""The one screen: status, pages, banner, tables."""
 
+from collections.abc import Iterable
+from dataclasses import replace
+
+from textual import on
 from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.events import Resize
 from textual.screen import Screen
-from textual.widgets import Footer
+from textual.widgets import ContentSwitcher, Footer, Input, Static
 
 from monitor.core.freshness import Freshness
+from monitor.core.lane_table import lane_table
+from monitor.core.model_table import model_table
 from monitor.core.queue_table import queue_table
 from monitor.core.snapshot import Snapshot
+from monitor.core.table import Table
+from monitor.core.trouble import find_troubles
+from monitor.core.trouble_table import ALL_IS_WELL, trouble_table
+from monitor.core.view import View
 from monitor.core.worker_table import worker_table
 from monitor.tui.banner import Banner
+from monitor.tui.filter_bar import FilterBar
+from monitor.tui.keys import bindings
+from monitor.tui.letter_list import LetterList
 from monitor.tui.line_table import LineTable
 from monitor.tui.status_line import StatusLine
+from monitor.tui.tab_line import TabLine
+
+#: On a smaller terminal nothing can be shown that is of use.
+LEAST_COLUMNS, LEAST_LINES = 60, 15
 
 
 class Dashboard(Screen[None]):
     """Shows a snapshot and how fresh it is; knows nothing of where they come from."""
 
-    def __init__(self, address: str) -> None:
+    BINDINGS = bindings("pages")
+
+    def __init__(self, address: str, task_seconds: float, may_act: bool) -> None:
         super().__init__()
-        self._status = StatusLine(address)
-        self._banner = Banner()
-        self._queues = LineTable("Queues", queue_table(Snapshot()), id="queues")
-        self._workers = LineTable("Workers", worker_table(Snapshot()), id="workers")
+        self._task_seconds, self._snapshot = task_seconds, Snapshot()
+        self._status, self._tabs, self._banner = StatusLine(address), TabLine(), Banner()
+        self._tabs.may_act = may_act
+        self._filter = FilterBar()
+        self.letters = LetterList(id="letter-list")
+        workers = LineTable("Workers", worker_table, id="workers")
+        self._pages: dict[str, tuple[LineTable, ...]] = {
+            "overview": (
+                LineTable("Trouble", self._trouble_table, id="troubles"),
+                LineTable("Queues", queue_table, id="queues"),
+                workers,
+            ),
+            "workers": (LineTable("Workers", worker_table, id="all-workers"),),
+            "lanes": (LineTable("Queues", lane_table, id="all-lanes"),),
+            "letters": (self.letters,),
+            "models": (LineTable("Models", model_table, id="all-models"),),
+        }
 
     def compose(self) -> ComposeResult:
+        yield Static(f"Too small: {LEAST_COLUMNS}x{LEAST_LINES} is needed.", id="too-small")
         yield self._status
+        yield self._tabs
         yield self._banner
-        yield self._queues
-        yield self._workers
+        with ContentSwitcher(initial="page-overview"):
+            for name, tables in self._pages.items():
+                with Vertical(id=f"page-{name}"):
+                    yield from tables
+        yield self._filter
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        self._workers.focus()
+        self._pages["overview"][-1].focus()
+
+    def on_resize(self, event: Resize) -> None:
+        """Says so instead of drawing scraps."""
+        self.set_class(event.size.width < LEAST_COLUMNS or event.size.height < LEAST_LINES, "too-small")
+
+    @property
+    def page(self) -> str:
+        """The name of the open page."""
+        return self._tabs.page
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Replaces all data."""
-        self._status.snapshot = snapshot
-        self._queues.show(queue_table(snapshot))
-        self._workers.show(worker_table(snapshot))
+        self._snapshot = self._status.snapshot = snapshot
+        for table in self._pages[self.page]:
+            table.show(snapshot)
 
     def show_freshness(self, freshness: Freshness) -> None:
         """Says how old the data are, and dims them when they are older than they should be."""
         self._status.freshness = freshness.word
         self._banner.say(freshness.banner)
-        self._queues.dimmed = self._workers.dimmed = freshness.is_stale
+        for table in self._tables():
+            table.dimmed = freshness.is_stale
+
+    def action_page(self, name: str) -> None:
+        """Opens a page and gives it the keys."""
+        self._tabs.page = name
+        self.query_one(ContentSwitcher).current = f"page-{name}"
+        for table in self._pages[name]:
+            table.show(self._snapshot)
+        self._pages[name][-1].focus()
+
+    def action_filter(self) -> None:
+        """Opens the line for the words of a filter."""
+        self._filter.value = self._pages[self.page][-1].view.words
+        self._filter.open()
+
+    def action_clear_filter(self) -> None:
+        """Shows all again."""
+        self._filter_by("")
+
+    def action_trouble(self) -> None:
+        """Shows trouble only, on all pages, or all again."""
+        for table in self._tables():
+            table.view = replace(table.view, trouble_only=not table.view.trouble_only)
+
+    @on(Input.Changed)
+    def _filter_while_typed(self, event: Input.Changed) -> None:
+        if self._filter.display:
+            self._filter_by(event.value)
+
+    @on(FilterBar.Closed)
+    def _end_typing(self, event: FilterBar.Closed) -> None:
+        if not event.keeps:
+            self._filter_by("")
+        self._pages[self.page][-1].focus()
+
+    def _filter_by(self, words: str) -> None:
+        for table in self._pages[self.page]:
+            table.view = replace(table.view, words=words)
+
+    def _tables(self) -> Iterable[LineTable]:
+        return (table for tables in self._pages.values() for table in tables)
+
+    def _trouble_table(self, snapshot: Snapshot, view: View) -> Table:
+        empty = "Waiting for the first answer." if snapshot.at is None else ALL_IS_WELL
+        return trouble_table(find_troubles(snapshot, self._task_seconds), empty)

@@ -2,15 +2,13 @@
 
 from rich.text import Text
 from textual.app import ComposeResult
+from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-HELP = """\
-q        quit
-p        pause, and go on
-↑ ↓      scroll; tab goes to the other table
-?        this help; esc closes it
+from monitor.tui.keys import key_help
 
+STATES = """\
 ● busy     has tasks in hand
 ○ idle     ready for tasks
 ◐ loading  brings a model into memory, shown with a +
@@ -25,9 +23,10 @@ p        pause, and go on
 
 
 class HelpScreen(ModalScreen[None]):
-    """A box over the dashboard, which goes on below it."""
+    """A box over the dashboard, which goes on below it; scrolls when the terminal is small."""
 
     BINDINGS = [("escape,question_mark", "dismiss", "Close")]
 
     def compose(self) -> ComposeResult:
-        yield Static(Text(HELP), id="help")
+        with VerticalScroll(id="help"):
+            yield Static(Text(f"{STATES}\n\n{key_help()}"))

@@ -1,9 +1,10 @@
-"""What the poller tells the app."""
+"""What the threads tell the app."""
 
 from dataclasses import dataclass
 
 from textual.message import Message
 
+from monitor.core.dead_letters import DeadLetter
 from monitor.core.snapshot import Snapshot
 
 
@@ -16,3 +17,10 @@ class SnapshotTaken(Message):
     def can_replace(self, message: Message) -> bool:
         """A newer reading makes one that nobody has looked at yet superfluous."""
         return isinstance(message, SnapshotTaken)
+
+
+@dataclass
+class LettersRead(Message):
+    """The dead letters have been read."""
+
+    letters: tuple[DeadLetter, ...]

@@ -1,5 +1,8 @@
 """A source and a clock that do what a test says."""
 
+from collections.abc import Sequence
+
+from monitor.core.dead_letters import DeadLetter, Outcome
 from monitor.core.snapshot import Snapshot
 
 
@@ -26,3 +29,25 @@ class FakeClock:
 
     def __call__(self) -> float:
         return self.now
+
+
+class ListedLetters:
+    """Dead letters in a list."""
+
+    def __init__(self, letters: Sequence[DeadLetter]) -> None:
+        self.there = list(letters)
+        self.sent_again: list[DeadLetter] = []
+
+    def read(self, lanes: list[str]) -> tuple[DeadLetter, ...]:
+        """Those that are left in these lanes."""
+        return tuple(letter for letter in self.there if letter.lane in lanes)
+
+    def requeue(self, letter: DeadLetter) -> Outcome:
+        """Moves one to those that were sent again."""
+        self.sent_again.append(letter)
+        return self.delete(letter)
+
+    def delete(self, letter: DeadLetter) -> Outcome:
+        """Takes one out of the list."""
+        self.there.remove(letter)
+        return "done"

@@ -1,8 +1,10 @@
 """What a running app shows, as text."""
 
 import io
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from rich.console import Console
 from textual.app import App
@@ -32,3 +34,14 @@ async def wait_for(pilot: Pilot[None], condition: Callable[[], object], descript
         if time.monotonic() > deadline:
             raise AssertionError(f"not within 30 s: {description}; the screen:\n{screen_text(pilot.app)}")
         await pilot.pause(0.02)
+
+
+def check_golden(app: App[None], name: str) -> None:
+    """The screen is the one that was looked at and kept; UPDATE_GOLDEN=1 keeps it anew."""
+    path = Path(__file__).parent / "golden" / f"{name}.txt"
+    shown = "\n".join(line.rstrip() for line in screen_text(app).splitlines()) + "\n"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(shown, encoding="utf-8")
+    assert path.exists(), f"{path} is missing: look at the screen, then set UPDATE_GOLDEN=1\n{shown}"
+    assert shown == path.read_text(encoding="utf-8"), f"{path} differs: look at it, then set UPDATE_GOLDEN=1"

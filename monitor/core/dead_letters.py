@@ -1,0 +1,194 @@
+"""Dead letters: read, sent again and deleted, so that two monitors at once make one copy."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from settings import connections, keys
+from settings.config import Settings
+from settings.lane_names import LaneName
+from settings.message_ids import sortable_id
+from settings.sought_task import MessageBody, read_body
+
+#: The newest dead letters of each lane are read.
+MOST_LETTERS = 100
+
+#: The bodies of larger messages stay in Redis until they are sent again.
+MOST_BYTES = 65_536
+
+#: Options of an attempt that has ended; with them a task would fail again before it runs.
+ATTEMPT_OPTIONS = frozenset({"retries", "retry_reasons", "traceback", "requeue_timestamp", "eta", "deadline"})
+
+#: What became of a letter: sent again or deleted; somebody was quicker; it has a result; it cannot be read.
+Outcome = Literal["done", "gone", "has a result", "unreadable"]
+
+#: Moves a letter that is still what was read back into its lane, and rings.
+_REQUEUE = """
+local lane, letters, bodies, ready, messages = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+if redis.call('HGET', bodies, ARGV[1]) ~= ARGV[2] then return 0 end
+redis.call('ZREM', letters, ARGV[1])
+redis.call('HDEL', bodies, ARGV[1])
+redis.call('HSET', messages, ARGV[3], ARGV[4])
+redis.call('RPUSH', ready, ARGV[3])
+if ARGV[5] ~= '' then redis.call('SADD', lane, ARGV[5]) end
+redis.call('PUBLISH', ARGV[6], '')
+return 1
+"""
+
+#: Removes a letter.
+_DELETE = """
+redis.call('HDEL', KEYS[2], ARGV[1])
+return redis.call('ZREM', KEYS[1], ARGV[1])
+"""
+
+#: Removes a stored failure unless another result has taken its place.
+_FORGET = """
+if redis.call('LINDEX', KEYS[1], 0) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+"""
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A message that failed for good, without its caller's text; its body is None when it was not read."""
+
+    lane: str
+    redis_id: str
+    died_at: float
+    size: int
+    body: MessageBody | None = None
+    fields: tuple[str, ...] = ()
+    """The names of its fields, with what kind of value each has."""
+
+    @property
+    def error(self) -> str:
+        """The last line of its failure, by which letters are grouped."""
+        if self.body is None:
+            return f"not shown: {self.size:,} bytes" if self.size > MOST_BYTES else "not a message"
+        return self.body.failure or "failed without a word"
+
+    @property
+    def tries(self) -> int:
+        """How often it was tried, as far as its message says."""
+        return 1 + ((self.body and self.body.options.retries) or 0)
+
+
+class DeadLetters:
+    """The dead letters of a cluster; blocks for as long as Redis takes, so it belongs into a thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._queues = connections.queue_client(settings, connections.MONITOR)
+        self._results = connections.result_client(settings, connections.MONITOR)
+
+    def read(self, lanes: Sequence[str]) -> tuple[DeadLetter, ...]:
+        """The newest of these lanes, in three round trips.
+
+        Raises:
+          redis.RedisError: When Redis does not answer.
+        """
+        with self._queues.pipeline(transaction=False) as pipe:
+            for lane in lanes:
+                pipe.zrange(keys.dead(lane), 0, MOST_LETTERS - 1, desc=True, withscores=True)
+            found = [
+                (lane, redis_id, died_ms / 1000)
+                for lane, ids in zip(lanes, pipe.execute(), strict=True)
+                for redis_id, died_ms in ids
+            ]
+            for lane, redis_id, _ in found:
+                pipe.hstrlen(keys.dead_bodies(lane), redis_id)
+            sizes = pipe.execute()
+            for (lane, redis_id, _), size in zip(found, sizes, strict=True):
+                if size <= MOST_BYTES:
+                    pipe.hget(keys.dead_bodies(lane), redis_id)
+            texts = iter(pipe.execute())
+        return tuple(
+            _letter(lane, redis_id, died_at, size, next(texts) if size <= MOST_BYTES else None)
+            for (lane, redis_id, died_at), size in zip(found, sizes, strict=True)
+        )
+
+    def requeue(self, letter: DeadLetter) -> Outcome:
+        """Sends a letter again as a new first attempt.
+
+        The stored failure goes first: a task that has a result is acknowledged without being run. If this ends between
+        the two, the letter is still dead and can be sent again.
+
+        Raises:
+          redis.RedisError: When Redis does not answer; it is safe to try again.
+        """
+        raw: Any = self._queues.hget(keys.dead_bodies(letter.lane), letter.redis_id)
+        if raw is None:
+            return "gone"
+        if (body := read_body(raw)) is None:
+            return "unreadable"
+        if not self._forget_failure(body):
+            return "has a result"
+        return "done" if self._move(letter, raw, body) else "gone"
+
+    def delete(self, letter: DeadLetter) -> Outcome:
+        """Removes a letter for good.
+
+        Raises:
+          redis.RedisError: When Redis does not answer; it is safe to try again.
+        """
+        names = (keys.dead(letter.lane), keys.dead_bodies(letter.lane))
+        return "done" if self._queues.eval(_DELETE, 2, *names, letter.redis_id) else "gone"
+
+    def close(self) -> None:
+        """Gives the connections back."""
+        self._queues.close()
+        self._results.close()
+
+    def _forget_failure(self, body: MessageBody) -> bool:
+        """Removes the stored failure; whether what is stored, if anything, is one."""
+        name = keys.result(body.queue_name, body.actor_name, body.message_id)
+        stored: Any = self._results.lindex(name, 0)
+        if stored is None:
+            return True
+        if not _is_failure(stored):
+            return False
+        # Where another monitor was quicker, the move that follows finds no letter.
+        self._results.eval(_FORGET, 1, name, stored)
+        return True
+
+    def _move(self, letter: DeadLetter, raw: bytes, body: MessageBody) -> bool:
+        redis_id, lane = sortable_id(), letter.lane
+        names = (keys.LANES, keys.dead(lane), keys.dead_bodies(lane), keys.ready(lane), keys.bodies(lane))
+        listed = lane if LaneName.parse(lane).model else ""
+        words = (letter.redis_id, raw, redis_id, _as_first_attempt(raw, redis_id), listed, keys.bell(body.queue_name))
+        return bool(self._queues.eval(_REQUEUE, len(names), *names, *words))
+
+
+def _letter(lane: str, redis_id: bytes, died_at: float, size: int, text: bytes | None) -> DeadLetter:
+    body = read_body(text) if text else None
+    fields = _described_fields(text) if body and text else ()
+    return DeadLetter(lane, redis_id.decode(errors="replace"), died_at, size, body, fields)
+
+
+def _described_fields(text: bytes) -> tuple[str, ...]:
+    given: Any = json.loads(text).get("kwargs")
+    return tuple(f"{name}: {_described(value)}" for name, value in given.items()) if isinstance(given, dict) else ()
+
+
+def _described(value: object) -> str:
+    """What kind of value it is and how long, never what it says."""
+    if isinstance(value, str):
+        return f"text of {len(value):,}"
+    if isinstance(value, list):
+        return f"list of {len(value):,}"
+    return type(value).__name__
+
+
+def _is_failure(stored: bytes) -> bool:
+    try:
+        return "exn" in json.loads(stored)
+    except (ValueError, TypeError):
+        return False
+
+
+def _as_first_attempt(raw: bytes, redis_id: str) -> bytes:
+    fields: dict[str, Any] = json.loads(raw)
+    options = {name: value for name, value in fields["options"].items() if name not in ATTEMPT_OPTIONS}
+    changed = {**fields, "options": {**options, "redis_message_id": redis_id}}
+    # Python's own escapes, as in Dramatiq's encoder: any text survives them.
+    return json.dumps(changed, separators=(",", ":")).encode()

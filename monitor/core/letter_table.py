@@ -1,0 +1,80 @@
+"""Dead letters as a table, those with the same error together, and one of them as text."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from monitor.core.dead_letters import DeadLetter
+from monitor.core.formatting import ABSENT, format_age, printable
+from monitor.core.table import Cell, Column, Table, cell
+from monitor.core.view import NOTHING_CHOSEN, Rows, View, arrange
+
+COLUMNS = (
+    Column("error", least=20, most=80, rank=0),
+    Column("alike", least=5, most=6, rank=4, right=True),
+    Column("actor", least=8, most=14, rank=2),
+    Column("model", least=12, most=40, rank=3),
+    Column("tries", least=5, most=5, rank=5, right=True),
+    Column("died", least=6, most=6, rank=1, right=True),
+)
+
+NO_LETTERS = "No dead letters."
+
+#: What the letters can be sorted by; the first is their own order.
+ORDERS: dict[str, Callable[[DeadLetter], Any]] = {
+    "error": lambda letter: (letter.error, -letter.died_at, letter.redis_id),
+    "died": lambda letter: (-letter.died_at, letter.redis_id),
+    "actor": lambda letter: (letter.body.actor_name if letter.body else "", -letter.died_at, letter.redis_id),
+}
+
+
+def letter_id(letter: DeadLetter) -> str:
+    """What tells a letter from all others, in the queues of a cluster."""
+    return f"{letter.lane} {letter.redis_id}"
+
+
+def letter_table(letters: Sequence[DeadLetter], now: float, view: View = NOTHING_CHOSEN) -> Table:
+    """A row a letter."""
+    alike: dict[str, int] = {}
+    for letter in letters:
+        alike[letter.error] = alike.get(letter.error, 0) + 1
+    shown = arrange(letters, view, _searchable, ORDERS)
+    empty = f"Nothing matches {printable(view.words)}: esc clears the filter" if view.words else NO_LETTERS
+    rows = Rows(shown, lambda letter: _row(letter, alike[letter.error], now))
+    return Table(COLUMNS, rows, empty, tuple(map(letter_id, shown)), tuple(ORDERS))
+
+
+def letter_text(letter: DeadLetter) -> str:
+    """What a letter is and why it failed; of its caller's fields no more than their kind."""
+    return "\n".join(map(printable, _lines(letter)))
+
+
+def _lines(letter: DeadLetter) -> Iterator[str]:
+    yield f"lane      {letter.lane}"
+    yield f"stored as {letter.redis_id}, {letter.size:,} bytes"
+    yield f"error     {letter.error}"
+    if (body := letter.body) is None:
+        return
+    yield f"message   {body.message_id}"
+    yield f"task      {body.actor_name}, {'1 try' if letter.tries == 1 else f'{letter.tries} tries'}"
+    yield f"model     {body.model or ABSENT}"
+    yield f"fields    {', '.join(letter.fields) or ABSENT} (callers' texts are not shown)"
+    yield from (f"try {number + 1}     {reason}" for number, reason in enumerate(body.options.retry_reasons))
+    yield ""
+    yield from (body.options.traceback or "").splitlines()
+
+
+def _searchable(letter: DeadLetter) -> str:
+    names = (letter.body.actor_name, letter.body.message_id) if letter.body else ()
+    return " ".join([letter.error, letter.lane, *names])
+
+
+def _row(letter: DeadLetter, alike: int, now: float) -> tuple[Cell, ...]:
+    body = letter.body
+    return (
+        cell(f" {letter.error}", "bad"),
+        Cell(str(alike)),
+        cell(body.actor_name if body else ABSENT),
+        cell((body and body.model) or ABSENT),
+        Cell(str(letter.tries) if body else ABSENT),
+        Cell(format_age(max(0.0, now - letter.died_at))),
+    )

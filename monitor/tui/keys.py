@@ -1,0 +1,59 @@
+"""The one table of keys: bindings, the footer and the help are made of it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from textual.binding import Binding, BindingType
+
+Place = Literal["app", "pages", "table", "letters"]
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a key does, where, and how the help says so."""
+
+    key: str
+    action: str
+    label: str
+    place: Place
+    shown: str
+    help: str
+    in_footer: bool = True
+
+
+KEYS = (
+    Key("1", "page('overview')", "Overview", "pages", "1", "overview: what is wrong, queues, workers", False),
+    Key("2", "page('workers')", "Workers", "pages", "2", "workers", False),
+    Key("3", "page('lanes')", "Queues", "pages", "3", "queues, and the lanes of each model", False),
+    Key("4", "page('letters')", "Dead letters", "pages", "4", "dead letters by their error", False),
+    Key("5", "page('models')", "Models", "pages", "5", "models: where they are in memory", False),
+    Key("slash", "filter", "Filter", "pages", "/", "filter: words that must be there, -word must not"),
+    Key("escape", "clear_filter", "Clear", "pages", "esc", "clears the filter, closes what is open", False),
+    Key("s", "sort", "Sort", "table", "s", "sorts by the next column; S turns the order round"),
+    Key("S", "turn", "Turn", "table", "S", "turns the order round", False),
+    Key("t", "trouble", "Trouble only", "pages", "t", "shows trouble only, and all again"),
+    Key("enter", "open", "Open", "table", "⏎", "opens the worker or the dead letter"),
+    Key("up,k", "move(-1)", "Up", "table", "↑ k", "moves up", False),
+    Key("down,j", "move(1)", "Down", "table", "↓ j", "moves down; tab goes to the next table", False),
+    Key("pageup", "move_page(-1)", "Page up", "table", "PgUp", "a page up", False),
+    Key("pagedown", "move_page(1)", "Page down", "table", "PgDn", "a page down", False),
+    Key("home,g", "move(-1000000000)", "Top", "table", "g", "to the top", False),
+    Key("end,G", "move(1000000000)", "End", "table", "G", "to the end", False),
+    Key("space", "mark", "Mark", "letters", "space", "marks a dead letter; a marks all with the same error"),
+    Key("a", "mark_alike", "Mark alike", "letters", "a", "marks all with the same error", False),
+    Key("R", "requeue", "Send again", "letters", "R", "sends the marked again; asks first"),
+    Key("D", "delete", "Delete", "letters", "D", "deletes the marked; asks first"),
+    Key("p", "pause", "Pause", "app", "p", "stops reading, and goes on"),
+    Key("question_mark", "help", "Help", "app", "?", "this help; esc closes it"),
+    Key("q", "quit", "Quit", "app", "q", "quits"),
+)
+
+
+def bindings(place: Place) -> list[BindingType]:
+    """The keys of a place, as Textual takes them."""
+    return [Binding(key.key, key.action, key.label, show=key.in_footer) for key in KEYS if key.place == place]
+
+
+def key_help() -> str:
+    """A line a key."""
+    return "\n".join(f"{key.shown:<8} {key.help}" for key in KEYS if key.key != "S" and key.action != "mark_alike")

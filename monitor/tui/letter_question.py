@@ -1,0 +1,23 @@
+"""What is asked before dead letters are changed."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from monitor.core.dead_letters import DeadLetter
+from monitor.core.formatting import printable
+from monitor.tui.letter_list import Change
+
+#: The lanes that a question names.
+MOST_LANES = 5
+
+
+def letter_question(change: Change, letters: Sequence[DeadLetter], address: str) -> tuple[str, str]:
+    """The question, and the word on the button that goes on."""
+    count = len(letters)
+    what = "1 dead letter" if count == 1 else f"{count} dead letters"
+    verb = "Send again" if change == "requeue" else "Delete"
+    result = "They go to the end of their lanes as first tries." if change == "requeue" else "This cannot be undone."
+    lanes = Counter(letter.lane for letter in letters).most_common()
+    named = [f"  {number} of {printable(lane)}"[:70] for lane, number in lanes[:MOST_LANES]]
+    more = [f"  and {len(lanes) - MOST_LANES} more lanes"] if len(lanes) > MOST_LANES else []
+    return "\n".join([f"{verb} {what}?", *named, *more, result, f"Redis: {address}"]), f"{verb} {count}"

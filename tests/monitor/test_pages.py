@@ -1,0 +1,246 @@
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from monitor.core.snapshot import Snapshot, WorkerView
+from monitor.tui.app import ClusterMonitor
+from monitor.tui.keys import KEYS
+from monitor.tui.letter_list import LetterList
+from monitor.tui.line_table import LineTable
+from tests.monitor.cluster import record
+from tests.monitor.examples import CLUSTER, LETTERS
+from tests.monitor.fakes import FakeClock, ListedLetters, ScriptedSource
+from tests.monitor.hostile import HOSTILE_STRINGS
+from tests.monitor.screen import check_golden, screen_text, wait_for, wait_for_text
+
+PAGES = {
+    "overview": ("1", "Trouble ("),
+    "workers": ("2", "gpu-02-7"),
+    "lanes": ("3", "392"),
+    "letters": ("4", "DeviceOutOfMemory"),
+    "models": ("5", "chat-8b"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "UTC")
+    if hasattr(time, "tzset"):
+        time.tzset()
+        yield
+        monkeypatch.undo()
+        time.tzset()
+    else:
+        pytest.skip("this system's clock has a zone of its own")
+
+
+def monitor(
+    source: ScriptedSource,
+    letters: ListedLetters | None = None,
+    clock: FakeClock | None = None,
+    *,
+    may_act: bool = False,
+) -> ClusterMonitor:
+    return ClusterMonitor(source, 0.1, clock or FakeClock(), letters=letters or ListedLetters(LETTERS), may_act=may_act)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 30)])
+@pytest.mark.parametrize("page", PAGES)
+async def test_each_page_looks_as_it_was_looked_at(page: str, size: tuple[int, int]) -> None:
+    key, text = PAGES[page]
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=size) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press(key)
+        await wait_for_text(pilot, "● live", text)
+        check_golden(pilot.app, f"{page}-{size[0]}x{size[1]}")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 30)])
+@pytest.mark.parametrize(
+    ("state", "snapshot", "seconds", "text"),
+    [
+        ("empty", Snapshot(at=1000.0), 0, "No workers yet"),
+        ("never-answered", Snapshot(error="Redis does not answer at gpu-hub:6379"), 5, "(for 5s) - trying again"),
+        ("down", replace(CLUSTER, error="Redis does not answer at gpu-hub:6379"), 14, "(for 14s) - showing the last"),
+    ],
+)
+async def test_each_state_looks_as_it_was_looked_at(
+    state: str, snapshot: Snapshot, seconds: float, text: str, size: tuple[int, int]
+) -> None:
+    source, clock = ScriptedSource(replace(snapshot, error=None)), FakeClock()
+    async with monitor(source, clock=clock).run_test(size=size) as pilot:
+        await wait_for_text(pilot, "Queues", "Overview")
+        source.says = snapshot
+        if snapshot.error:
+            await wait_for_text(pilot, "✖ down")
+        clock.now += seconds
+        await wait_for_text(pilot, text)
+        check_golden(pilot.app, f"{state}-{size[0]}x{size[1]}")
+
+
+async def test_a_terminal_that_is_too_small_says_so() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(59, 15)) as pilot:
+        await wait_for_text(pilot, "Too small: 60x15 is needed.")
+        assert "gpu-01" not in screen_text(pilot.app)
+
+        await pilot.resize_terminal(60, 15)
+        await wait_for_text(pilot, "gpu-01-42")
+
+
+async def test_enter_opens_a_worker_that_goes_on_and_escape_closes_it() -> None:
+    source = ScriptedSource(CLUSTER)
+    async with monitor(source).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("2", "down", "enter")
+        await wait_for_text(pilot, "generate b4692f0c-5351-434c  org/chat-8b  for 10s", "9.0 GiB", "9,121 done")
+        check_golden(pilot.app, "worker-120x30")
+
+        source.says = replace(CLUSTER, workers=())
+        await wait_for_text(pilot, "has said goodbye")
+
+        await pilot.press("escape")
+        await wait_for_text(pilot, "No workers yet")
+
+
+async def test_enter_on_a_trouble_opens_what_it_is_about() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        pilot.app.screen.query_one("#troubles").focus()
+        await pilot.press("enter")
+        await wait_for_text(pilot, "esc closes", "others run its tasks again")
+        await pilot.press("escape", "down", "enter")
+        await wait_for_text(pilot, "DeviceOutOfMemory", "3 dead letters: failed for good")
+
+
+async def test_a_filter_takes_all_keys_and_escape_clears_it() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("2", "slash", *"idle -q")
+        await wait_for_text(pilot, "Workers (1)  /idle -q")
+
+        await pilot.press("enter", "slash", *"zz", "enter")
+        await wait_for_text(pilot, "Nothing matches zz: esc clears the filter")
+
+        await pilot.press("escape")
+        await wait_for_text(pilot, "Workers (3)")
+
+
+async def test_sorting_goes_through_the_orders_and_round() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("2", "s")
+        text = await wait_for_text(pilot, "by worker")
+        assert text.index("gpu-01-42") < text.index("gpu-03-9")
+
+        await pilot.press("S")
+        text = await wait_for_text(pilot, "by worker turned")
+        assert text.index("gpu-01-42") > text.index("gpu-03-9")
+
+
+async def test_trouble_only_hides_what_is_well() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("2", "t")
+        text = await wait_for_text(pilot, "Workers (1)  trouble only")
+        assert "gpu-01-42" not in text
+
+        await pilot.press("t")
+        await wait_for_text(pilot, "Workers (3)")
+
+
+async def test_the_cursor_stays_on_its_worker_while_others_come_and_go() -> None:
+    workers = tuple(WorkerView(f"gpu-{number:03}", "live", 1.0, record("w")) for number in range(50))
+    source = ScriptedSource(replace(CLUSTER, workers=workers))
+    async with monitor(source).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-001")
+        table = pilot.app.screen.query_one("#workers", LineTable)
+        await pilot.press(*["down"] * 20)
+        assert table.cursor_id == "gpu-020"
+
+        for kept in (workers[10:], workers[15:30], (*workers[20:], *workers[:3])):
+            source.says = replace(CLUSTER, workers=kept)
+            await wait_for_text(pilot, f"Workers ({len(kept)})")
+            assert table.cursor_id == "gpu-020"
+
+        await pilot.press("S")
+        assert table.cursor_id == "gpu-020"
+        source.says = replace(CLUSTER, workers=workers[:3])
+        await wait_for_text(pilot, "Workers (3)")
+        assert table.cursor_id in ("gpu-000", "gpu-001", "gpu-002")
+
+
+async def test_dead_letters_are_only_read_unless_actions_are_on() -> None:
+    letters = ListedLetters(LETTERS)
+    async with monitor(ScriptedSource(CLUSTER), letters).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "read-only", "gpu-01-42")
+        await pilot.press("4")
+        await wait_for_text(pilot, "Dead letters (3)")
+        await pilot.press("R", "D")
+        await wait_for_text(pilot, "Read-only: start the monitor with")
+    assert len(letters.there) == 3
+
+
+async def test_a_letter_is_inspected_without_its_callers_text() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("4")
+        await wait_for_text(pilot, "Dead letters (3)")
+        await pilot.press("enter")
+        await wait_for_text(pilot, "message   message-3", "texts: list of 2 (callers' texts are not shown)")
+
+
+async def test_what_is_marked_is_sent_again_after_a_question_whose_default_is_cancel() -> None:
+    letters, source = ListedLetters(LETTERS), ScriptedSource(CLUSTER)
+    async with monitor(source, letters, may_act=True).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "actions on", "gpu-01-42")
+        await pilot.press("4")
+        await wait_for_text(pilot, "Dead letters (3)")
+        await pilot.press("a", "R")
+        await wait_for_text(pilot, "Send again 2 dead letters?", "2 of inference.normal.org/chat-8b")
+        check_golden(pilot.app, "confirm-120x30")
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: "Send again 2" not in screen_text(pilot.app), "the question goes")
+        assert len(letters.there) == 3
+
+        await pilot.press("R")
+        await wait_for_text(pilot, "Send again 2 dead letters?")
+        await pilot.press("right", "enter")
+        await wait_for_text(pilot, "2 sent again")
+        assert [letter.redis_id for letter in letters.sent_again] == ["id-1", "id-3"]
+
+
+async def test_nothing_is_changed_while_the_data_are_not_live() -> None:
+    source = ScriptedSource(CLUSTER)
+    async with monitor(source, may_act=True).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("4")
+        await wait_for_text(pilot, "Dead letters (3)")
+        source.says = replace(CLUSTER, error="Redis does not answer at gpu-hub:6379")
+        await wait_for_text(pilot, "✖ down")
+        await pilot.press("D")
+        await wait_for_text(pilot, "Nothing can be changed")
+
+
+async def test_hostile_errors_neither_end_the_app_nor_break_its_lines() -> None:
+    hostile = [replace(LETTERS[0], redis_id=text, lane=LETTERS[0].lane, fields=(text,)) for text in HOSTILE_STRINGS]
+    async with monitor(ScriptedSource(CLUSTER), ListedLetters(hostile), may_act=True).run_test(size=(80, 24)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("4")
+        await wait_for_text(pilot, f"Dead letters ({len(hostile)})")
+        for _ in hostile:
+            await pilot.press("enter")
+            await wait_for_text(pilot, "callers' texts")
+            assert all(line.isprintable() for line in screen_text(pilot.app).splitlines())
+            await pilot.press("escape", "down")
+        await pilot.press("slash", *"[/x]", "enter")
+        await wait_for_text(pilot, "/(/x)")
+        assert pilot.app.screen.query_one(LetterList).view.words == "[/x]"
+
+
+async def test_the_help_names_every_key_of_the_table() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 50)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("question_mark")
+        await wait_for_text(pilot, *(key.help for key in KEYS if key.action not in ("turn", "mark_alike")))
