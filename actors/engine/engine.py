@@ -3,33 +3,29 @@
 import logging
 import threading
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 
 from actors.devices.backend import Device, DeviceName, backend_module
-from actors.devices.device_lost import is_device_lost
-from actors.devices.out_of_memory import is_out_of_memory
-from actors.engine.batcher import WaitingRows, cut_batch, halves, padded_tokens
+from actors.engine.batch_runner import BatchRunner
+from actors.engine.batcher import WaitingRows, cut_batch
 from actors.engine.commands import Answer, Commands
 from actors.engine.footprints import Footprints
 from actors.engine.holding import HOLDINGS
-from actors.engine.loader import LoadedModel, ModelInput, choose_dtype, load_model
+from actors.engine.loader import LoadedModel, ModelInput
+from actors.engine.loading import Loading
 from actors.engine.model_cache import ModelCache
+from actors.engine.raised import described
 from actors.engine.service_times import ServiceTimes
-from actors.engine.suspicion import Suspicion
 from actors.engine.task import Task, load_task
 from actors.engine.warm_up import task_of, warm_up_request
 from actors.engine.watchdog import Watchdog
-from actors.engine.work import Job, ModelKey, Output, Row
+from actors.engine.work import Job, Row
 from actors.errors import (
     ClusterError,
-    DeviceFaulty,
     DeviceLost,
-    DeviceOutOfMemory,
-    DeviceUnavailable,
     InferenceFailed,
     TaskTimedOut,
     TransientError,
@@ -40,7 +36,6 @@ from actors.model_store.reference import ModelReference
 from actors.model_store.stored_model import StoredModel, not_here_yet
 from actors.payloads import Request
 from settings.config import Settings
-from settings.keep_alive import keep_alive_seconds
 
 logger = logging.getLogger(__name__)
 
@@ -78,9 +73,6 @@ class Engine:
         self._waiting = WaitingRows(settings.swap_max_wait)
         self._stopping = False
         self._ending: TransientError = WorkerStopping("the worker is shutting down")
-        self._suspicion = Suspicion()
-        self._loading: ModelKey | None = None
-        self._computing = False
         self._watchdog = Watchdog()
         self._opened: Future[Device] = Future()
         self._thread = threading.Thread(target=self._run, name=f"device-{device}", daemon=True)
@@ -187,12 +179,13 @@ class Engine:
 
     def status(self) -> EngineStatus:
         """What the engine is doing now."""
-        opened = self._opened.done() and self._opened.exception() is None
+        if not self._opened.done() or self._opened.exception():
+            return EngineStatus(loading=None, computing=False, models=(), budget_bytes=None)
         return EngineStatus(
-            loading=str(self._loading) if self._loading else None,
-            computing=self._computing,
-            models=self._cache.models if opened else (),
-            budget_bytes=self._cache.budget_bytes if opened else None,
+            loading=str(self._loading.current) if self._loading.current else None,
+            computing=self._runner.is_computing,
+            models=self._cache.models,
+            budget_bytes=self._cache.budget_bytes,
         )
 
     def _prepare_ahead(self, jobs: Sequence[Job]) -> None:
@@ -217,6 +210,8 @@ class Engine:
         try:
             self._device = backend_module(self._name.backend).open_device(self._name.index, self._settings)
             self._cache = ModelCache(self._budget_bytes(), self._device.release)
+            self._runner = BatchRunner(self._device, self._cache)
+            self._loading = Loading(self._device, self._cache, self._settings, self.footprints, self._watchdog)
         except BaseException as error:  # noqa: BLE001  # whoever waits in `start` gets it
             self._watchdog.rest()
             self._opened.set_exception(error)
@@ -292,7 +287,9 @@ class Engine:
         task, started = self._task(jobs[0].task), time.monotonic()
         self._watch(f"computing {jobs[0].task} with {jobs[0].key}")
         try:
-            with self._cache.use(jobs[0].key, self._expected_bytes(jobs[0]), lambda: self._load(jobs[0])) as model:
+            expected_bytes = self._loading.expected_bytes(jobs[0])
+            with self._cache.use(jobs[0].key, expected_bytes, lambda: self._loading.load(jobs[0])) as model:
+                self._watch(f"computing {jobs[0].task} with {jobs[0].key}")  # loading has a limit of its own
                 self._note_load(jobs, time.monotonic() - started)
                 self._note_keep_alive(model, jobs)
                 started = time.monotonic()
@@ -301,7 +298,7 @@ class Engine:
                 if rows:
                     budget = self._settings.batch_tokens or self._device.batch_tokens
                     batch = cut_batch(rows, budget, model.cost)
-                    self._compute(task, model, batch)
+                    self._runner.run(task, model, batch)
                     self.service_times.note(batch, time.monotonic() - started)
         except DeviceLost:
             raise
@@ -310,43 +307,6 @@ class Engine:
 
     def _watch(self, operation: str) -> None:
         self._watchdog.watch(operation, self._settings.task_timeout + STUCK_MARGIN_SECONDS)
-
-    def _expected_bytes(self, job: Job) -> int:
-        dtype = self._dtype(job)
-        known = None if job.key in self._cache else self.footprints.known(job.key, dtype)
-        return max(job.model.bytes_as(dtype), known or 0)
-
-    def _dtype(self, job: Job) -> str:
-        return choose_dtype(self._settings.model_dtype, job.plan.architecture, job.model, self._device)
-
-    def _load(self, job: Job) -> LoadedModel:
-        """Loads a model; when memory is short, once more for each idle model that can make room."""
-        dtype = self._dtype(job)
-        self._loading, started = job.key, time.monotonic()
-        try:
-            while True:
-                self._watchdog.watch(f"loading {job.key}", self._settings.model_load_timeout)
-                try:
-                    model = load_model(job.key, job.model, self._device, dtype)
-                    break
-                except (RuntimeError, MemoryError) as error:
-                    self._raise_if_lost(error)
-                    if not is_out_of_memory(error):
-                        raise
-                    _drop_tensors(error)
-                    self._device.release()
-                    if not self._cache.evict_idle():
-                        raise DeviceOutOfMemory(f"{job.key} does not fit in {self._name}'s memory: {error}") from None
-        finally:
-            self._loading = None
-            self._watch(f"computing {job.task} with {job.key}")
-        # Each pass is progress: a batch, or one token of a generation.
-        model.module.register_forward_hook(lambda *_: self._watchdog.progress())
-        seconds = time.monotonic() - started
-        model.load_seconds, model.keep_alive_seconds = seconds, keep_alive_seconds(self._settings.keep_alive)
-        self.footprints.note(job.key, dtype, model.footprint)
-        logger.info("Loaded %s as %s in %.2f s (%d bytes).", job.key, dtype, seconds, model.footprint)
-        return model
 
     @staticmethod
     def _note_load(jobs: Sequence[Job], seconds: float) -> None:
@@ -373,91 +333,9 @@ class Engine:
                 job.fail(error)
             except Exception as error:
                 logger.warning("Task %s cannot tokenise its input.", job.task, exc_info=error)
-                job.fail(InferenceFailed(f"{job.task} cannot read its input: {_described(error)}"))
-
-    def _compute(self, task: Task, model: LoadedModel, rows: Sequence[Row]) -> None:
-        """Runs a batch; a failing one again in halves, until the guilty row is alone."""
-        started, size = time.monotonic(), len(rows)
-
-        def deliver(row: Row, output: Output) -> None:
-            row.output = output
-            self._suspicion.note_success()
-            row.job.batch_size = max(row.job.batch_size, size)
-            if all(sibling.output for sibling in row.job.rows):
-                row.job.compute_seconds += time.monotonic() - started
-            row.job.complete_if_done(model.dtype)
-
-        error = self._try(lambda: task.compute(model, rows, deliver))
-        left = [row for row in rows if row.output is None and not row.job.future.done()]
-        for job in {id(row.job): row.job for row in rows if not row.job.future.done()}.values():
-            job.compute_seconds += time.monotonic() - started
-        if error is None:
-            model.cost.note(padded_tokens(rows), time.monotonic() - started)
-        if error is None or not left:
-            return
-        self._raise_if_lost(error)
-        if is_out_of_memory(error) and self._cache.evict_idle():
-            self._compute(task, model, left)
-            return
-        if len(left) == 1:
-            left[0].job.fail(self._verdict(left[0].job, error))
-            return
-        logger.warning("A batch of %d rows failed (%s); trying its halves.", len(left), _described(error))
-        self._device.release()
-        for half in halves(left):
-            self._compute(task, model, half)
-
-    def _try(self, compute: Callable[[], None]) -> Exception | None:
-        self._computing = True
-        try:
-            compute()
-        except Exception as error:  # noqa: BLE001  # torch raises whatever; every row's future is completed by the caller
-            _drop_tensors(error)
-            return error
-        finally:
-            self._computing = False
-        return None
-
-    def _verdict(self, job: Job, error: Exception) -> ClusterError:
-        """The error that the guilty row's caller gets."""
-        if isinstance(error, ClusterError):
-            return error
-        if is_out_of_memory(error):
-            return DeviceOutOfMemory(f"{job.task} on {self._name}, alone in its batch: {_described(error)}")
-        logger.warning("Task %s failed alone in its batch.", job.task, exc_info=error)
-        if isinstance(error, RuntimeError):
-            self._raise_if_faulty(job, error)
-        return InferenceFailed(f"{job.task} failed on this input: {_described(error)}")
-
-    def _raise_if_lost(self, error: BaseException) -> None:
-        if is_device_lost(error):
-            raise DeviceLost(f"{self._name} was removed, reset or hung: {_described(error)}") from error
-
-    def _raise_if_faulty(self, job: Job, error: RuntimeError) -> None:
-        """A driver may say in any language that its device is gone, and a failing one need not say so at all."""
-        try:
-            self._device.self_test()
-        except DeviceUnavailable as unavailable:
-            raise DeviceLost(f"{self._name} is lost: after {_described(error)} {unavailable}") from error
-        if self._suspicion.note_failure(job.request, job.key.name):
-            raise DeviceFaulty(
-                f"{self._name} is likely to be faulty: different tasks with different models failed on it one after"
-                f" another, and none went well; the last was {job.task} with {job.key}: {_described(error)}"
-            ) from error
+                job.fail(InferenceFailed(f"{job.task} cannot read its input: {described(error)}"))
 
     @staticmethod
     def _fail(jobs: Sequence[Job], error: ClusterError) -> None:
         for job in jobs:
             job.fail(error)
-
-
-def _drop_tensors(error: BaseException | None) -> None:
-    """An error's frames hold what was being computed; the memory is needed for the next attempt."""
-    while error is not None:
-        traceback.clear_frames(error.__traceback__)
-        error = error.__cause__ or error.__context__
-
-
-def _described(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

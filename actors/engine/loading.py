@@ -1,0 +1,75 @@
+"""Brings models onto one device, within its memory and within their time."""
+
+import logging
+import time
+
+from actors.devices.backend import Device
+from actors.devices.out_of_memory import is_out_of_memory
+from actors.engine.footprints import Footprints
+from actors.engine.loader import LoadedModel, choose_dtype, load_model
+from actors.engine.model_cache import ModelCache
+from actors.engine.raised import drop_tensors, raise_if_lost
+from actors.engine.watchdog import Watchdog
+from actors.engine.work import Job, ModelKey
+from actors.errors import DeviceOutOfMemory
+from settings.config import Settings
+from settings.keep_alive import keep_alive_seconds
+
+logger = logging.getLogger(__name__)
+
+
+class Loading:
+    """Belongs to the device thread; others may read `current`."""
+
+    def __init__(
+        self, device: Device, cache: ModelCache, settings: Settings, footprints: Footprints, watchdog: Watchdog
+    ) -> None:
+        self._device, self._cache, self._settings = device, cache, settings
+        self._footprints, self._watchdog = footprints, watchdog
+        self.current: ModelKey | None = None
+
+    def expected_bytes(self, job: Job) -> int:
+        """What a job's model will take: as it took before on such a device, else what its weights promise."""
+        dtype = self._dtype(job)
+        known = None if job.key in self._cache else self._footprints.known(job.key, dtype)
+        return max(job.model.bytes_as(dtype), known or 0)
+
+    def load(self, job: Job) -> LoadedModel:
+        """Loads a job's model and remembers what it takes.
+
+        Raises:
+          ClusterError: When it cannot be loaded.
+          DeviceLost: When the device is the reason.
+        """
+        dtype, started, self.current = self._dtype(job), time.monotonic(), job.key
+        try:
+            model = self._load_with_room(job, dtype)
+        finally:
+            self.current = None
+        # Each pass is progress: a batch, or one token of a generation.
+        model.module.register_forward_hook(lambda *_: self._watchdog.progress())
+        model.load_seconds = time.monotonic() - started
+        model.keep_alive_seconds = keep_alive_seconds(self._settings.keep_alive)
+        self._footprints.note(job.key, dtype, model.footprint)
+        logger.info("Loaded %s as %s in %.2f s (%d bytes).", job.key, dtype, model.load_seconds, model.footprint)
+        return model
+
+    def _load_with_room(self, job: Job, dtype: str) -> LoadedModel:
+        """When memory is short, once more for each idle model that can make room."""
+        while True:
+            self._watchdog.watch(f"loading {job.key}", self._settings.model_load_timeout)
+            try:
+                return load_model(job.key, job.model, self._device, dtype)
+            except (RuntimeError, MemoryError) as error:
+                raise_if_lost(self._device.name, error)
+                if not is_out_of_memory(error):
+                    raise
+                drop_tensors(error)
+                self._device.release()
+                if not self._cache.evict_idle():
+                    raise DeviceOutOfMemory(
+                        f"{job.key} does not fit in {self._device.name}'s memory: {error}"
+                    ) from None
+
+    def _dtype(self, job: Job) -> str:
+        return choose_dtype(self._settings.model_dtype, job.plan.architecture, job.model, self._device)
