@@ -12,6 +12,7 @@ from typing import Any
 
 from actors.devices.backend import DeviceActivity, DeviceMemory, DeviceName
 from actors.engine.footprints import Footprints
+from actors.engine.service_times import ServiceTimes
 from actors.engine.work import Completion, Job, Output, Plan
 from actors.model_store.stored_model import StoredModel
 from actors.payloads import ClassifyRequest
@@ -63,7 +64,7 @@ class Engine:
 
     def __init__(self, device: DeviceName, settings: Settings) -> None:
         self._device = StandInDevice(device)
-        self.footprints = Footprints()
+        self.footprints, self.service_times = Footprints(), ServiceTimes()
         self._threads = ThreadPoolExecutor(THREADS)
 
     def start(self) -> StandInDevice:

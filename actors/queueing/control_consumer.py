@@ -1,12 +1,17 @@
 """The consumer of the commands to one process; what it leaves behind expires, because nobody else may take it."""
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
+import redis
 from dramatiq.message import Message
 
+from actors.queueing.commands import command, execute
 from actors.queueing.consumer import WakingConsumer
 from settings import keys
+
+logger = logging.getLogger(__name__)
 
 #: Nobody waits so long for the answer to a command.
 COMMAND_TTL_SECONDS = 3_600
@@ -27,10 +32,10 @@ class ControlConsumer(WakingConsumer):
     def _limit_life(self) -> None:
         """Redis forgets a TTL with the last element, so it is set again whenever something was added."""
         names = (keys.ready(self.queue_name), keys.acks(self.broker.broker_id, self.queue_name))
-        with self.broker.client.pipeline(transaction=False) as pipe:
-            for name in names:
-                pipe.expire(name, COMMAND_TTL_SECONDS)
-            pipe.execute()
+        try:
+            execute(self.broker.client, [command("EXPIRE", name, COMMAND_TTL_SECONDS) for name in names])
+        except redis.RedisError as error:  # what was fetched must not be lost for that
+            logger.debug("The commands of %s do not expire: %s", self.queue_name, error)
 
 
 def is_control_queue(queue_name: str) -> bool:
