@@ -7,6 +7,7 @@ from dramatiq.middleware import Middleware
 
 from actors.errors import DeadlineExceeded, InputNotFound, InvalidRequest, ModelNotFound, TaskCancelled, UnknownActor
 from actors.queueing.results import ResultBackend
+from settings import keys
 
 #: The caller's own mistakes and decisions. Their messages are acknowledged once they are answered: as dead letters they
 #: would hide the failures that an operator can mend, and keep the callers' texts.
@@ -32,7 +33,8 @@ class FailureAnswer(Middleware):
         if message.actor_name in broker.actors:
             self._store(message, message._exception or RuntimeError("the task failed without an error"))
         else:
-            known = ", ".join(sorted(broker.actors))
+            tasks = (name for name, actor in broker.actors.items() if actor.queue_name == keys.INFERENCE_QUEUE)
+            known = ", ".join(sorted(tasks))
             self._store(message, UnknownActor(f"there is no actor {message.actor_name!r}; there are {known}"))
 
     def _store(self, message: Any, error: BaseException) -> None:

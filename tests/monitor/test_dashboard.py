@@ -38,7 +38,8 @@ async def test_queues_and_workers_are_shown_from_redis(
     async with monitor(source).run_test(size=size) as pilot:
         text = await wait_for_text(pilot, "● live", "2 workers  ✖ 1 lost  ✖ 1 dead", "Workers (2)", "Queues (2)")
 
-    lost, idle = (line for line in text.splitlines() if "gpu-0" in line)
+    table = text.partition("Workers (2)")[2]
+    lost, idle = (line for line in table.splitlines() if "gpu-0" in line)
     assert lost.startswith("  ✖ lost      gpu-02-7  ")
     assert "RTX 4090" in idle
     assert "12.0/24.0 GiB  " in idle
