@@ -27,6 +27,9 @@ RETRY_SHARE = 0.1
 ROOMY_SHARE = 0.5
 REUSE_SECONDS = 1.0
 
+#: The most looks that are kept: senders may ask for any number of models that do not exist.
+MOST_LOOKS = 1_000
+
 
 @dataclass(frozen=True)
 class _Look:
@@ -54,6 +57,8 @@ class Admission:
           redis.RedisError: When Redis does not answer.
         """
         began_at = time.monotonic()
+        if len(self._looks) > MOST_LOOKS:
+            self._looks.clear()
         return [self._refusal(message, now, began_at) for message in messages]
 
     def _refusal(self, message: Message[Any], now: float, began_at: float) -> CallerError | None:

@@ -5,17 +5,21 @@ import time
 from collections.abc import Callable
 
 import redis
+from redis.exceptions import OutOfMemoryError, ReadOnlyError
 
 logger = logging.getLogger(__name__)
 
 #: How long a worker thread tries; the task is not acknowledged before.
 PATIENCE_SECONDS = 600.0
 
+#: What a Redis says that will take it later.
+PASSING = (redis.ConnectionError, redis.TimeoutError, OutOfMemoryError, ReadOnlyError)
+
 #: Between two tries.
 RETRY_SECONDS = 0.5
 
 
-def until_redis_answers(step: Callable[[], None], what: str) -> None:
+def until_redis_answers(step: Callable[[], object], what: str) -> None:
     """Repeats a step that may be done twice until Redis answers it; `what` it sends is named in the log.
 
     Raises:
@@ -24,10 +28,18 @@ def until_redis_answers(step: Callable[[], None], what: str) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            return step()
-        except (redis.ConnectionError, redis.TimeoutError) as error:
+            step()
+            return
+        except redis.RedisError as error:
+            if not _may_pass(error):
+                raise
             if time.monotonic() > deadline:
                 logger.error("%s is lost: Redis has been away for too long: %s", what, error)
                 raise
             logger.warning("%s is kept until Redis answers again: %s", what, error)
             time.sleep(RETRY_SECONDS)
+
+
+def _may_pass(error: redis.RedisError) -> bool:
+    """Whether Redis is away or cannot take anything for now: it is full, a replica, or cannot write to its disk."""
+    return isinstance(error, PASSING) or str(error).startswith("MISCONF")

@@ -65,7 +65,8 @@ class ResultWaiter:
                 await self._look_for_new(key)
             return await asyncio.wait_for(wait, max(0.0, seconds))
         except TimeoutError:
-            return None
+            last_look: Any = await self._client.lindex(key, 0)
+            return last_look if last_look is None else bytes(last_look)
         finally:
             self._forget(key, wait)
 
@@ -116,6 +117,7 @@ class ResultWaiter:
             key, _, stored = message["data"].partition(b"\n")
             if not stored:
                 to_fetch.append(key.decode())
+                self._expected.pop(key.decode(), None)  # a wait that begins later has to look for it
             else:
                 self._deliver(key.decode(), stored)
             patience = 0.0

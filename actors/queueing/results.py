@@ -17,18 +17,12 @@ from dramatiq.results.backends import RedisBackend
 from dramatiq.results.result import wrap_exception, wrap_result
 
 from actors.queueing.commands import Command, call, command, execute
+from actors.queueing.patience import until_redis_answers
 from settings import keys
 from settings.config import Settings
 from settings.connections import RESULTS_BLOCK_SECONDS, result_client
 
 logger = logging.getLogger(__name__)
-
-#: How long a thread tries to store a result while Redis is away; the task is not acknowledged before.
-STORE_PATIENCE_SECONDS = 600.0
-
-#: Between two tries.
-STORE_RETRY_SECONDS = 0.5
-
 
 #: The largest result that its announcement carries.
 TOLD_BYTES = 16_384
@@ -148,17 +142,7 @@ class ResultBackend(RedisBackend):  # type: ignore[misc]  # dramatiq's backends 
             self._run_patiently([store])
 
     def _run_patiently(self, stores: Sequence[Command]) -> None:
-        deadline = time.monotonic() + STORE_PATIENCE_SECONDS
-        while True:
-            try:
-                execute(self.client, stores)
-                return
-            except (redis.ConnectionError, redis.TimeoutError) as error:
-                if time.monotonic() > deadline:
-                    logger.error("%d result(s) are lost: Redis has been away for too long: %s", len(stores), error)
-                    raise
-                logger.warning("%d result(s) are kept until Redis answers again: %s", len(stores), error)
-                time.sleep(STORE_RETRY_SECONDS)
+        until_redis_answers(lambda: execute(self.client, stores), f"What {len(stores)} task(s) ended with")
 
 
 def _block_seconds(seconds: float) -> Any:

@@ -27,7 +27,18 @@ def read_message(body: bytes, queue_name: str) -> Message[Any]:
         raise UnreadableMessage("kwargs and options must be objects")
     if not isinstance(message.options.get("redis_message_id"), str):
         raise UnreadableMessage("options.redis_message_id must be the id that it is stored under")
+    _check_names(message)
     return message
+
+
+def _check_names(message: Message[Any]) -> None:
+    """Keys and channels are made of these; one that Redis cannot take would fail what is settled beside it."""
+    chosen = [message.options.get(name) or "" for name in ("redis_message_id", "lane", "reply_to")]
+    try:
+        for name in (message.message_id, message.actor_name, *chosen):
+            name.encode()
+    except (AttributeError, UnicodeEncodeError):
+        raise UnreadableMessage("its ids, options.lane and options.reply_to must be strings of UTF-8") from None
 
 
 def _decoded(body: bytes) -> Message[Any]:

@@ -24,13 +24,8 @@ from actors.payloads import REQUESTS
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.cancellations import Cancellations
 from actors.queueing.lanes import list_of
-from actors.queueing.results import (
-    STORE_PATIENCE_SECONDS,
-    STORE_RETRY_SECONDS,
-    ClaimState,
-    ResultBackend,
-    result_backend,
-)
+from actors.queueing.patience import until_redis_answers
+from actors.queueing.results import ClaimState, ResultBackend, result_backend
 from actors.serving.inference_task import InferenceTask, Surroundings
 from settings import keys
 
@@ -143,7 +138,8 @@ class TasksInHand:
             try:
                 self._finish(ended)
             except Exception:
-                logger.exception("%d task(s) cannot be settled; their messages will be delivered again.", len(ended))
+                logger.exception("%d task(s) cannot be settled; their messages are given back.", len(ended))
+                self._give_back(ended)
             self._forget(ended)
 
     def _next_ended(self) -> list[InferenceTask] | None:
@@ -195,16 +191,14 @@ class TasksInHand:
             self._broker.emit_after("process_message", message, result=result)
 
     def _acknowledge(self, messages: Collection[MessageProxy]) -> None:
-        deadline = time.monotonic() + STORE_PATIENCE_SECONDS
-        while True:
-            try:
-                self._broker.settle((list_of(message), message) for message in messages)
-                return
-            except (redis.ConnectionError, redis.TimeoutError) as error:
-                if time.monotonic() > deadline:
-                    raise
-                logger.warning("%d task(s) are acknowledged when Redis answers again: %s", len(messages), error)
-                time.sleep(STORE_RETRY_SECONDS)
+        ended = [(list_of(message), message) for message in messages]
+        until_redis_answers(lambda: self._broker.settle(ended), f"The acknowledgement of {len(ended)} task(s)")
+
+    def _give_back(self, tasks: Sequence[InferenceTask]) -> None:
+        """What was acknowledged before stays away; what Redis does not take is found when this process ends."""
+        with suppress(redis.RedisError):
+            for task in tasks:
+                self._broker.do_requeue(list_of(task.message), task.message.options["redis_message_id"])
 
     def _forget(self, tasks: Sequence[InferenceTask]) -> None:
         if not tasks:

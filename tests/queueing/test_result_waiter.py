@@ -70,6 +70,19 @@ async def test_an_expected_result_whose_announcement_is_lost_is_found_by_looking
     assert await waiter.wait("key", seconds=20) == b"stored"
 
 
+async def test_a_large_result_that_was_announced_before_the_wait_is_found_at_once(
+    waiter: ResultWaiter, results: redis.asyncio.Redis
+) -> None:
+    await waiter.expect("large")
+    await results.lpush("large", "stored")
+    await results.publish(waiter.reply_to, "large")
+    await waiter.expect("next")
+    await results.publish(waiter.reply_to, "next\nheard after it")
+    assert await waiter.wait("next", seconds=20) == b"heard after it"
+
+    assert await waiter.wait("large", seconds=0) == b"stored"
+
+
 async def test_only_so_many_results_are_expected(
     waiter: ResultWaiter, results: redis.asyncio.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,12 +1,17 @@
 """The first result of a task stays."""
 
+import threading
+
+import pytest
 import redis
 
 from actors.broker import create_broker
 from actors.client import Client
+from actors.queueing import patience
 from actors.queueing.results import ResultBackend
 from settings.config import Settings
 from settings.connections import result_client
+from tests.waiting import wait_until
 
 REQUEST = {"model": "org/name", "texts": ["a text"]}
 
@@ -50,3 +55,19 @@ def test_results_that_are_stored_together_are_there_at_the_end(settings: Setting
         assert backend.claim_states([one, other]) == [(False, False), (False, False)]
 
     assert backend.claim_states([one, other]) == [(True, False), (True, False)]
+
+
+def test_a_result_waits_for_a_redis_that_is_full(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "RETRY_SECONDS", 0.05)
+    backend, message = ResultBackend(settings), Client(settings, create_broker(settings)).message("embed", **REQUEST)
+    backend.client.config_set("maxmemory", 1)
+    try:
+        storing = threading.Thread(target=backend.store_result, args=(message, "result", 60_000))
+        storing.start()
+        wait_until(lambda: backend.client.info("errorstats").get("errorstat_OOM"), "Redis refuses it")
+        assert storing.is_alive()
+    finally:
+        backend.client.config_set("maxmemory", 0)
+    storing.join(10)
+
+    assert backend.get_result(message) == "result"
