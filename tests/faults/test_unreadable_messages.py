@@ -42,6 +42,11 @@ UNREADABLE = {
     "of another queue": body(queue_name="elsewhere"),
     "of an actor without a name": body(actor_name=None),
     "of no time": body(message_timestamp="yesterday"),
+    "with an id that is not UTF-8": body(message_id="\udc80"),
+    "to be answered on a channel that is not UTF-8": body(
+        options={"redis_message_id": "their-id", "reply_to": "\udc80"}
+    ),
+    "of a lane that is a list": body(options={"redis_message_id": "their-id", "lane": ["a"]}),
 }
 
 
