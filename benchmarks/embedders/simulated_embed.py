@@ -3,14 +3,14 @@
 import time
 from collections.abc import Sequence
 
-import torch
+import numpy
 
 from actors.engine.loader import LoadedModel
 from actors.engine.tasks.embed import Embed
 from actors.engine.work import Deliver, Output, Row
 from benchmarks.embedders.model import BATCH_SECONDS, ITEM_SECONDS, VECTOR_SIZE
 
-_VECTOR = torch.linspace(-1, 1, VECTOR_SIZE)
+_VECTOR = numpy.linspace(-1, 1, VECTOR_SIZE)
 
 
 class SimulatedEmbed(Embed):
@@ -19,4 +19,4 @@ class SimulatedEmbed(Embed):
     def compute(self, model: LoadedModel, rows: Sequence[Row], deliver: Deliver) -> None:
         time.sleep(BATCH_SECONDS + ITEM_SECONDS * len(rows))
         for row in rows:
-            deliver(row, Output((_VECTOR, True)))
+            deliver(row, Output(_VECTOR))
