@@ -12,23 +12,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import cached_property
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 import orjson
-import redis
 from dramatiq import Message
 
 from actors import inference  # noqa: F401  # the actors that messages name
 from actors.broker import broker as default_broker
-from actors.errors import (
-    BY_NAME,
-    ClusterError,
-    RedisUnreachable,
-    ResultTimeout,
-    StreamInterrupted,
-    TaskFailed,
-    UnknownActor,
-)
+from actors.errors import ClusterError, ResultTimeout, UnknownActor, error_named
 from actors.payloads import REQUESTS, BlobReference, TaskResult, check_request, check_size, references_in
 from actors.queueing import deadlines
 from actors.queueing import keep_alive as keep_alives
@@ -37,9 +28,11 @@ from actors.queueing.blobs import Blobs, as_json
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.lanes import DEFAULT_PRIORITY, checked_priority
 from actors.queueing.outbox import Outbox
+from actors.queueing.reachability import redis_reached
 from actors.queueing.result_waiter import ResultWaiter
 from actors.queueing.results import result_backend
 from actors.queueing.sent_once import SentOnce
+from actors.queueing.stream_reader import StreamReader
 from actors.remote_workers import AsyncWorkers, Workers
 from settings import keys
 from settings.config import Settings, current_settings
@@ -114,29 +107,23 @@ class _Messages:
 
     def _enqueue_all(self, messages: Sequence[Message[Any]]) -> list[Message[Any] | Exception]:
         """The messages as they were enqueued, and why others were refused."""
-        try:
+        with redis_reached():
             refusals = self._refusals(messages)
             admitted = [message for message, refusal in zip(messages, refusals, strict=True) if refusal is None]
             enqueued = iter(self._broker.enqueue_all(admitted) if admitted else ())
-        except (redis.ConnectionError, redis.TimeoutError) as error:
-            self._unreachable(error)
         return [refusal or next(enqueued) for refusal in refusals]
 
     def _enqueue_once(self, message: Message[Any], idempotency_key: str) -> Message[Any] | Exception:
         """What was sent before is not refused; what is refused leaves its key free."""
-        try:
+        with redis_reached():
             if first := self._sent_once.first(message.actor_name, idempotency_key):
                 return first
             (refusal,) = self._refusals([message])
             return refusal or self._sent_once.send(message, idempotency_key, self._broker.enqueue)
-        except (redis.ConnectionError, redis.TimeoutError) as error:
-            self._unreachable(error)
 
     def _explain(self, message: Message[Any]) -> Explanation:
-        try:
+        with redis_reached():
             return self._finder.explain(SoughtTask.from_message(message.asdict()))
-        except (redis.ConnectionError, redis.TimeoutError) as error:
-            self._unreachable(error)
 
     def _refusals(self, messages: Sequence[Message[Any]]) -> list[ClusterError | None]:
         """Why each message may not be sent: for an input that is not there, or a lane without room or time for it."""
@@ -150,10 +137,8 @@ class _Messages:
         return [refusal or next(admissions) for refusal in refusals]
 
     def _put(self, content: object) -> dict[str, Any]:
-        try:
+        with redis_reached():
             return as_json(self._blobs.put(content))
-        except (redis.ConnectionError, redis.TimeoutError) as error:
-            self._unreachable(error)
 
     def _announce_cancel(self, pipe: Any, message: Message[Any]) -> None:
         """Writes it down for a worker that claims the task later, and tells the one that has it."""
@@ -169,11 +154,8 @@ class _Messages:
         value = orjson.loads(stored)
         failure = value.get("exn") if isinstance(value, dict) and "__t" in value else None
         if failure:
-            raise _error_named(failure["type"], failure["msg"])
+            raise error_named(failure["type"], failure["msg"])
         return TaskResult.model_validate(value["result"] if "__t" in value else value)
-
-    def _unreachable(self, error: Exception) -> NoReturn:
-        raise RedisUnreachable(f"Redis does not answer: {error}. Is it running, and is REDIS_URL right?") from error
 
 
 def _blobs_of(message: Message[Any]) -> list[BlobReference]:
@@ -181,46 +163,8 @@ def _blobs_of(message: Message[Any]) -> list[BlobReference]:
     return [reference for reference in references if isinstance(reference, BlobReference)]
 
 
-def _error_named(name: str, text: str) -> ClusterError:
-    known = BY_NAME.get(name)
-    return known(text) if known else TaskFailed(f"{name}: {text}")
-
-
 def _no_result(message: Message[Any], timeout: float) -> ResultTimeout:
     return ResultTimeout(f"{message.actor_name} {message.message_id} has no result after {timeout:g} s")
-
-
-class _StreamReader:
-    """Follows one stream's entries; what it needs from Redis is fetched by the client."""
-
-    def __init__(self) -> None:
-        self.last_id, self.is_ended = "0", False
-        self._has_text = False
-
-    def pieces(self, answer: Any) -> Iterator[str]:
-        """The texts of one XREAD answer."""
-        for entry_id, fields in _entries(answer):
-            self.last_id = entry_id.decode()
-            if b"start" in fields and self._has_text:
-                raise StreamInterrupted(
-                    "the task was tried again from its beginning; `result` will have the whole text"
-                )
-            if b"text" in fields:
-                self._has_text = True
-                yield fields[b"text"].decode()
-            if b"end" in fields:
-                self.is_ended = True
-
-
-def _entries(answer: Any) -> Any:
-    """XREAD's answer is a mapping in RESP3 and a list of pairs in RESP2; nothing is None or empty."""
-    if not answer:
-        return ()
-    (_, entries) = next(iter(answer.items() if isinstance(answer, dict) else answer))
-    # RESP3 wraps the entries of a stream once more.
-    return (
-        entries[0] if entries and isinstance(entries[0], list) and isinstance(entries[0][0], tuple | list) else entries
-    )
 
 
 class Client(_Messages):
@@ -281,10 +225,8 @@ class Client(_Messages):
           ResultTimeout: When it has not ended in time.
           RedisUnreachable: When Redis does not answer.
         """
-        try:
+        with redis_reached():
             stored = self._results.wait(self._key(message), timeout)
-        except (redis.ConnectionError, redis.TimeoutError) as error:
-            self._unreachable(error)
         if stored is None:
             raise _no_result(message, timeout)
         return self._read(stored)
@@ -297,12 +239,9 @@ class Client(_Messages):
         Raises:
           RedisUnreachable: When Redis does not answer.
         """
-        try:
-            with self._results.client.pipeline(transaction=True) as pipe:
-                self._announce_cancel(pipe, message)
-                pipe.execute()
-        except (redis.ConnectionError, redis.TimeoutError) as error:
-            self._unreachable(error)
+        with redis_reached(), self._results.client.pipeline(transaction=True) as pipe:
+            self._announce_cancel(pipe, message)
+            pipe.execute()
 
     def explain(self, message: Message[Any]) -> Explanation:
         """Where a task is, what each worker says to it, and how long it may wait; changes nothing.
@@ -325,15 +264,13 @@ class Client(_Messages):
           ResultTimeout: When it has not ended within `timeout` seconds.
           RedisUnreachable: When Redis does not answer.
         """
-        reader, key, deadline = _StreamReader(), keys.stream(message.message_id), time.monotonic() + timeout
+        reader, key, deadline = StreamReader(), keys.stream(message.message_id), time.monotonic() + timeout
         while not reader.is_ended:
-            try:
+            with redis_reached():
                 has_result = self._results.client.exists(self._key(message))
                 answer = self._results.client.xread(
                     {key: reader.last_id}, block=None if has_result else STREAM_BLOCK_MS
                 )
-            except (redis.ConnectionError, redis.TimeoutError) as error:
-                self._unreachable(error)
             yield from reader.pieces(answer)
             if has_result and not answer:
                 break  # it ended without a word in the stream: before it began, or in a worker that died
@@ -386,10 +323,8 @@ class AsyncClient(_Messages):
         return await asyncio.to_thread(self._enqueue, message, idempotency_key)
 
     async def _expect(self, message: Message[Any]) -> None:
-        try:
+        with redis_reached(OSError):
             await self._waiter.expect(self._key(message))
-        except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
-            self._unreachable(error)
 
     async def put(self, content: object) -> dict[str, Any]:
         """Stores a large input; raises what `Client.put` raises."""
@@ -397,22 +332,18 @@ class AsyncClient(_Messages):
 
     async def result(self, message: Message[Any], timeout: float = DEFAULT_TIMEOUT_SECONDS) -> TaskResult:
         """Waits for a task's result; raises what `Client.result` raises."""
-        try:
+        with redis_reached(OSError):
             stored = await self._waiter.wait(self._key(message), timeout)
-        except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
-            self._unreachable(error)
         if stored is None:
             raise _no_result(message, timeout)
         return self._read(stored)
 
     async def cancel(self, message: Message[Any]) -> None:
         """Drops or stops a task; raises what `Client.cancel` raises."""
-        try:
+        with redis_reached():
             async with self._redis.pipeline(transaction=True) as pipe:
                 self._announce_cancel(pipe, message)
                 await pipe.execute()
-        except (redis.ConnectionError, redis.TimeoutError) as error:
-            self._unreachable(error)
 
     async def explain(self, message: Message[Any]) -> Explanation:
         """Where a task is and why; raises what `Client.explain` raises."""
@@ -420,13 +351,11 @@ class AsyncClient(_Messages):
 
     async def stream(self, message: Message[Any], timeout: float = DEFAULT_TIMEOUT_SECONDS) -> AsyncIterator[str]:
         """Yields the text as it comes; raises what `Client.stream` raises."""
-        reader, key, deadline = _StreamReader(), keys.stream(message.message_id), time.monotonic() + timeout
+        reader, key, deadline = StreamReader(), keys.stream(message.message_id), time.monotonic() + timeout
         while not reader.is_ended:
-            try:
+            with redis_reached():
                 has_result = await self._redis.exists(self._key(message))
                 answer = await self._redis.xread({key: reader.last_id}, block=None if has_result else STREAM_BLOCK_MS)
-            except (redis.ConnectionError, redis.TimeoutError) as error:
-                self._unreachable(error)
             for piece in reader.pieces(answer):
                 yield piece
             if has_result and not answer:

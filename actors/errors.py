@@ -184,3 +184,9 @@ def _descendants(root: type[ClusterError]) -> dict[str, type[ClusterError]]:
 
 #: The classes that a failed task's result may name.
 BY_NAME = _descendants(PermanentError) | _descendants(TransientError)
+
+
+def error_named(name: str, text: str) -> ClusterError:
+    """The error that a stored failure names; `TaskFailed` for one that this version does not know."""
+    known = BY_NAME.get(name)
+    return known(text) if known else TaskFailed(f"{name}: {text}")

@@ -3,18 +3,18 @@
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 import orjson
-import redis
 from dramatiq import Message
 
 from actors.control import command_worker
-from actors.errors import BY_NAME, RedisUnreachable, TaskFailed, WorkerSilent, WorkerUnknown
+from actors.errors import WorkerSilent, WorkerUnknown, error_named
 from actors.payloads import Action, CommandOutcome, parse_command
 from actors.queueing import deadlines
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.keep_alive import keep_alive_option
+from actors.queueing.reachability import redis_reached
 from actors.queueing.results import result_backend
 from settings import keys
 from settings.records import WorkerRecord, readable_worker
@@ -43,11 +43,9 @@ class Workers:
           RedisUnreachable: When Redis does not answer.
         """
         client = self._broker.client
-        try:
+        with redis_reached():
             ids = cast("list[bytes]", client.zrange(keys.WORKERS, 0, -1))
             texts = cast("list[bytes | None]", client.mget([keys.worker(each.decode()) for each in ids])) if ids else []
-        except (redis.ConnectionError, redis.TimeoutError) as error:
-            _unreachable(error)
         records = [record for text in texts if (record := readable_worker(text))]
         return tuple(sorted(records, key=lambda record: record.worker_id))
 
@@ -58,12 +56,10 @@ class Workers:
         message = command_worker.message_with_options(
             kwargs={"worker_id": worker_id, "action": action, **fields}, **options
         ).copy(queue_name=keys.control_queue(worker_id))
-        try:
+        with redis_reached():
             if not self._broker.client.exists(keys.worker(worker_id)):
                 raise WorkerUnknown(f"there is no live worker {worker_id!r:.200}; `workers.records()` lists them")
             return self._answer(message, worker_id, action, timeout)
-        except (redis.ConnectionError, redis.TimeoutError) as error:
-            _unreachable(error)
 
     def _answer(self, message: Message[Any], worker_id: str, action: Action, timeout: float) -> CommandOutcome:
         self._broker.enqueue_command(message)
@@ -73,8 +69,7 @@ class Workers:
         answer = orjson.loads(stored)
         answer = answer.get("result", answer)
         if error := answer.get("error"):
-            name, text = error
-            raise BY_NAME[name](text) if name in BY_NAME else TaskFailed(f"{name}: {text}")
+            raise error_named(*error)
         return CommandOutcome.model_validate(answer["outcome"])
 
 
@@ -180,7 +175,3 @@ class AsyncRemoteWorker:
     async def recycle(self, *, timeout: float = COMMAND_SECONDS) -> CommandOutcome:
         """As `RemoteWorker.recycle`."""
         return await asyncio.to_thread(self._worker.recycle, timeout=timeout)
-
-
-def _unreachable(error: Exception) -> NoReturn:
-    raise RedisUnreachable(f"Redis does not answer: {error}. Is it running, and is REDIS_URL right?") from error
