@@ -33,7 +33,7 @@ DELAYED = b"inference.DQ"
 ONCE, ALWAYS = "fails once", "fails always"
 
 #: What the log says of an acknowledgement whose answer was lost.
-NOTICED = ("The operation will be retried", "acknowledged when Redis answers again")
+NOTICED = ("The operation will be retried", "kept until Redis answers again")
 
 LANE = b"inference.normal.org/a"
 
