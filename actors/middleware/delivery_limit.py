@@ -78,7 +78,7 @@ class DeliveryLimit(Middleware):
                 logger.debug("Deliveries that have ended are kept until they expire: %s", error)
 
     def _delivery(self) -> Delivery:
-        return Delivery(self._worker_id, str(self._claim.device), time.time())
+        return Delivery(self._worker_id, str(self._claim.full_name), time.time())
 
 
 def _refusal(unfinished: tuple[Delivery, ...]) -> DeliveryLimitReached:

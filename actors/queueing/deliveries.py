@@ -37,6 +37,7 @@ class Delivery:
 
     worker_id: str
     device: str
+    """As `HOST/NAME`."""
     at: float
 
     def __str__(self) -> str:
@@ -101,6 +102,18 @@ class Deliveries:
             while True:
                 ended.append(self._ended.popleft())
         return ended
+
+
+def devices_of(client: redis.Redis, redis_ids: Collection[str]) -> set[str]:
+    """The devices that have been given any of these messages and have not ended it.
+
+    Raises:
+      redis.RedisError: When Redis does not answer.
+    """
+    with client.pipeline(transaction=False) as pipe:
+        for redis_id in redis_ids:
+            pipe.lrange(keys.deliveries(redis_id), 0, -1)
+        return {json.loads(entry)["device"] for entries in pipe.execute() for entry in entries}
 
 
 def forgive(client: redis.Redis, redis_ids: Collection[str], worker_ids: Collection[str]) -> None:

@@ -3,13 +3,13 @@
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import cast
 
 import redis
 
-from actors.queueing.deliveries import forgive
+from actors.queueing.deliveries import devices_of, forgive
 from actors.queueing.device_faults import WINDOW_SECONDS, Death, is_device_at_fault, latest
 from settings import keys
 
@@ -26,7 +26,14 @@ class Quarantine:
         self._client = client
 
     def note_death(self, device: str, death: Death) -> None:
-        """Adds a death to the evidence, once however often siblings tell of it: the first knew what it had in hand."""
+        """Adds a death to the evidence, once however often siblings tell of it: the first knew what it had in hand.
+
+        When processes ended on several devices with one task in hand, that tells nothing against any of these devices.
+        """
+        if others := devices_of(self._client, death.tasks) - {device}:
+            for other in others:
+                self._take_back(keys.deaths(other), death.tasks)
+            return
         key = keys.deaths(device)
         self._client.hsetnx(key, death.worker_id, json.dumps({**asdict(death), "tasks": sorted(death.tasks)}))
         self._client.expire(key, int(WINDOW_SECONDS))
@@ -46,6 +53,11 @@ class Quarantine:
         """Why a device is in quarantine, None when it is not."""
         reason = cast("bytes | None", self._client.get(keys.quarantine(device)))
         return reason.decode(errors="replace") if reason is not None else None
+
+    def _take_back(self, key: str, tasks: Collection[str]) -> None:
+        for death in self._deaths(key):
+            if set(death.tasks) & set(tasks):
+                self._client.hdel(key, death.worker_id)
 
     def _deaths(self, key: str) -> list[Death]:
         entries = cast("dict[bytes, bytes]", self._client.hgetall(key))

@@ -78,7 +78,7 @@ def test_a_task_that_kills_its_process_each_time_becomes_a_dead_letter(
 
     with pytest.raises(DeliveryLimitReached) as refusal:
         client.result(message, timeout=BOOT_SECONDS)
-    assert all(f" on {device} at " in str(refusal.value) for device in devices)
+    assert all(f" on {settings.host_name}/{device} at " in str(refusal.value) for device in devices)
     wait_until(lambda: queue_redis.zcard(keys.dead(message.options["lane"])) == 1, "the task is a dead letter")
     assert queue_redis.llen(history) == LIMIT
 

@@ -19,7 +19,7 @@ from actors.client import Client
 from actors.errors import DeliveryLimitReached
 from settings import keys
 from settings.config import Settings
-from settings.connections import result_client
+from settings.connections import queue_client, result_client
 from tests.faults.proxy import Fault, FaultyProxy
 from tests.light_worker import leftovers
 from tests.servers import RedisServer
@@ -49,8 +49,8 @@ UNLUCKY = 5
 class Cluster:
     """Workers that are started again when they end, as the launcher does."""
 
-    def __init__(self, settings: Settings, folder: Path, **environment: str) -> None:
-        self._settings, self._folder, self._environment = settings, folder, environment
+    def __init__(self, settings: Settings, direct: Settings, folder: Path, **environment: str) -> None:
+        self._settings, self._direct, self._folder, self._environment = settings, direct, folder, environment
         self._workers = [self._start(number) for number in range(PROCESSES)]
         self.deaths = 0
 
@@ -66,7 +66,9 @@ class Cluster:
         self._workers[number].kill()
 
     def replace_dead(self) -> None:
-        """Starts anew what has ended."""
+        """Starts anew what has ended, and lifts the quarantine of devices whose processes this test has killed."""
+        with queue_client(self._direct) as client:
+            client.delete(*(keys.quarantine(f"{self._direct.host_name}/cpu:{number}") for number in range(PROCESSES)))
         for number, workers in enumerate(self._workers):
             if workers.has_ended:
                 self.deaths += 1
@@ -101,7 +103,7 @@ def test_each_task_ends_once_whatever_fails(
     behind = direct.model_copy(update={"redis_url": f"{proxy.url}?socket_timeout=1"})
     environment = {RUNS_FILE: str(runs_file), "PYTHONPATH": str(repository), "SWAP_MAX_WAIT": "5"}
 
-    with Cluster(behind, tmp_path, **environment) as cluster:
+    with Cluster(behind, direct, tmp_path, **environment) as cluster:
         messages = [client.send("classify", model=f"org/{number % 2}", texts=[str(number)]) for number in range(TASKS)]
         messages += [client.send("classify", model="org/p", texts=[f"{POISON} {n}"]) for n in range(POISONED)]
         with proxy.misbehaving(choice, ODDS):

@@ -1,5 +1,7 @@
 """What is known against a device is kept in Redis, and bounded."""
 
+from itertools import product
+
 import pytest
 import redis
 
@@ -68,13 +70,24 @@ def test_what_ended_through_the_devices_fault_does_not_count_against_the_tasks(
     quarantine: Quarantine, queue_redis: redis.Redis
 ) -> None:
     deliveries = Deliveries(queue_redis)
-    elsewhere = Delivery("gpu-2-9", "cuda:0", 0.0)
-    deliveries.note("c", elsewhere)
+    deliveries.note("c", Delivery("gpu-1-9", DEVICE, 0.0))  # a death that nobody has told of
     for number, task in enumerate("abc"):
-        deliveries.note(task, Delivery(f"gpu-1-{number}", "cuda:0", 0.0))
+        deliveries.note(task, Delivery(f"gpu-1-{number}", DEVICE, 0.0))
         quarantine.note_death(DEVICE, death(number, task))
 
     assert [queue_redis.llen(keys.deliveries(task)) for task in "abc"] == [0, 0, 1]
+
+
+def test_devices_on_which_several_poisonous_tasks_take_turns_stay_in_service(
+    quarantine: Quarantine, queue_redis: redis.Redis
+) -> None:
+    deliveries, other = Deliveries(queue_redis), "gpu-2/cuda:0"
+    for number, (task, device) in enumerate(product(["poison", "toxin", "venom"], [DEVICE, other, DEVICE])):
+        deliveries.note(task, Delivery(f"gpu-1-{number}", device, 0.0))
+        quarantine.note_death(device, death(number, task))
+
+    assert quarantine.reason(DEVICE) is None
+    assert quarantine.reason(other) is None
 
 
 def test_a_quarantine_that_begins_and_ends_is_told_once_each(caplog: pytest.LogCaptureFixture) -> None:
