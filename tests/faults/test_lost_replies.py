@@ -102,6 +102,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
             run, actor_name=name, broker=rig.worker, queue_name=keys.INFERENCE_QUEUE, min_backoff=1, max_backoff=10
         )
     with working(rig.worker, rig.run):
+        rig.result(rig.send("first"))  # from here on Redis knows Dramatiq's script
         yield rig
     proxy.close()
     server.stop()

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,8 @@ def test_a_model_is_pinned_and_unpinned(worker: RemoteWorker, record: Callable[[
 def test_a_models_keep_alive_is_set_by_a_load_or_a_task(
     client: Client, worker: RemoteWorker, record: Callable[[], WorkerRecord]
 ) -> None:
+    with suppress(ModelNotLoaded):
+        worker.unload(CLASSIFIER)  # which other tests may have loaded for other tasks
     worker.load(CLASSIFIER, keep_alive="1h")
     wait_until(
         lambda: any(each.expires_at and each.expires_at > each.loaded_at + 3000 for each in record().models),
