@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import redis
 from dramatiq import Broker, Worker
@@ -11,8 +11,9 @@ from dramatiq.middleware import Middleware, SkipMessage
 
 from actors.errors import DeliveryLimitReached
 from actors.middleware.device_claim import DeviceClaim
-from actors.queueing.broker import ClusterBroker
+from actors.queueing.commands import Command
 from actors.queueing.deliveries import Deliveries, Delivery
+from actors.queueing.results import result_backend
 from settings import keys
 
 logger = logging.getLogger(__name__)
@@ -28,16 +29,17 @@ class DeliveryLimit(Middleware):
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Worker processes only, main thread, after the claim; a process without a device has nothing to note."""
         if self._claim.device:
-            self._deliveries = Deliveries(cast("ClusterBroker", broker).client)
+            self._deliveries = Deliveries(result_backend(broker).client)
 
-    def note_all(self, messages: Sequence[Any]) -> None:
-        """Notes a delivery of each of these messages in one round trip, ahead of the hook below."""
-        if self._deliveries is not None:
-            try:
-                redis_ids = [message.options["redis_message_id"] for message in messages]
-                self._deliveries.note_all(redis_ids, self._delivery())
-            except redis.RedisError as error:
-                logger.debug("These deliveries are noted one by one: %s", error)
+    def note_all(self, messages: Sequence[Any], questions: Sequence[Command]) -> Sequence[Any]:
+        """Notes a delivery of each of these messages, ahead of the hook below, and answers `questions` about them.
+
+        Raises:
+          redis.RedisError: When Redis does not answer; the hook notes them one by one then.
+        """
+        assert self._deliveries is not None, "only a process with a device has tasks in hand"
+        redis_ids = [message.options["redis_message_id"] for message in messages]
+        return self._deliveries.note_all(redis_ids, self._delivery(), questions)
 
     def before_process_message(self, broker: Broker, message: Any) -> None:
         """The thread that is about to run or begin the task."""

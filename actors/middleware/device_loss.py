@@ -16,6 +16,7 @@ from actors.middleware.device_claim import DeviceClaim
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.device_faults import Death
 from actors.queueing.quarantine import Quarantine
+from actors.queueing.results import result_backend
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,9 @@ class DeviceLoss(Middleware):
         """
         if self._loss and (device := self._claim.full_name):
             try:
-                self._tell(Quarantine(cast("ClusterBroker", broker).client), device, self._loss)
+                self._tell(
+                    Quarantine(cast("ClusterBroker", broker).client, result_backend(broker).client), device, self._loss
+                )
             except redis.RedisError as error:
                 logger.warning("That %s was lost is not noted: %s", device, error)
             raise SystemExit(DEVICE_LOST_EXIT_CODE)

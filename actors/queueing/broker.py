@@ -12,11 +12,21 @@ from actors.queueing.commands import Command, call, command, execute
 from actors.queueing.consumer import KEPT, WakingConsumer
 from actors.queueing.control_consumer import COMMAND_TTL_SECONDS, ControlConsumer, is_control_queue
 from actors.queueing.doorbell import Doorbell
+from actors.queueing.hooks import Hooks
 from actors.queueing.lane_consumer import LaneConsumer
 from actors.queueing.lanes import lane_of
 from actors.queueing.restraint import Restraint
 from settings import keys
 from settings.message_ids import sortable_id
+
+#: What Dramatiq's script does for an ack, for several messages of a list: one that was taken away meanwhile stays.
+_ACKNOWLEDGE = """
+for _, redis_id in ipairs(ARGV) do
+    if redis.call('SREM', KEYS[1], redis_id) > 0 then
+        redis.call('HDEL', KEYS[2], redis_id)
+    end
+end
+"""
 
 
 class ClusterBroker(RedisBroker):
@@ -26,10 +36,12 @@ class ClusterBroker(RedisBroker):
     """
 
     def __init__(self, *, swap_max_wait: float, **options: Any) -> None:
+        self._hooks = Hooks(self)
         super().__init__(**options)
         self.swap_max_wait = swap_max_wait
         self.doorbell = Doorbell(self.client)
         self.restraint = Restraint()
+        self._acknowledge = self.client.register_script(_ACKNOWLEDGE)
         self._held_ids: dict[str, set[str]] = {}
         self.announce: Callable[[], None] = lambda: None
         """Tells this host's other processes whose messages these are; called before any is taken."""
@@ -38,6 +50,12 @@ class ClusterBroker(RedisBroker):
         kind = LaneConsumer if queue_name == keys.INFERENCE_QUEUE else WakingConsumer
         kind = ControlConsumer if is_control_queue(queue_name) else kind
         return kind(self, queue_name, prefetch, timeout)
+
+    def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
+        self._hooks.emit(f"before_{signal}", *args, **kwargs)
+
+    def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
+        self._hooks.emit(f"after_{signal}", *args, **kwargs)
 
     def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
         if delay is None and (lane := _lane_of(message)):
@@ -86,11 +104,17 @@ class ClusterBroker(RedisBroker):
         Raises:
           redis.RedisError: When Redis does not answer; it is safe to settle them once more.
         """
-        commands = [
-            self._command("nack" if message.failed else "ack", list_name, message.options["redis_message_id"])
-            for list_name, message in ended
-            if not getattr(message, KEPT, False)
-        ]
+        acknowledged: dict[str, list[str]] = {}
+        commands = []
+        for list_name, message in ended:
+            redis_id = message.options["redis_message_id"]
+            if message.failed and not getattr(message, KEPT, False):
+                commands.append(self._command("nack", list_name, redis_id))
+            elif not getattr(message, KEPT, False):
+                acknowledged.setdefault(list_name, []).append(redis_id)
+        for list_name, redis_ids in acknowledged.items():
+            names = [keys.acks(self.broker_id, list_name), keys.bodies(list_name)]
+            commands.append(call(self._acknowledge, names, redis_ids))
         if commands:
             execute(self.client, commands)
 

@@ -1,9 +1,7 @@
 """Which of the tasks in this process's hands their callers have cancelled."""
 
 import threading
-from collections.abc import Iterable
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 
 import redis
 
@@ -11,13 +9,23 @@ from actors.queueing.listener import Listener
 from settings import keys
 
 
-@dataclass(eq=False)
 class TaskInHand:
     """A task between its claim and its end."""
 
-    message_id: str
-    cancelled: "Future[None]" = field(default_factory=Future)
-    """Completed once, by the listener, when the caller cancels it."""
+    def __init__(self, message_id: str) -> None:
+        self.message_id, self.is_cancelled = message_id, False
+        self._tell: Callable[[], None] = lambda: None
+
+    def cancel(self) -> None:
+        """The caller has cancelled it; called by the listener."""
+        self.is_cancelled = True  # first: `when_cancelled` looks after it has said whom to tell
+        self._tell()
+
+    def when_cancelled(self, tell: Callable[[], None]) -> None:
+        """Calls `tell` from any thread once it is cancelled, which may be now, and perhaps twice."""
+        self._tell = tell
+        if self.is_cancelled:
+            tell()
 
 
 class Cancellations:
@@ -60,8 +68,8 @@ class Cancellations:
 
     def _cancel(self, message_ids: set[str]) -> None:
         for task in self._tasks():
-            if task.message_id in message_ids and not task.cancelled.done():
-                task.cancelled.set_result(None)
+            if task.message_id in message_ids:
+                task.cancel()
 
     def _tasks(self) -> list[TaskInHand]:
         with self._mutex:

@@ -10,7 +10,7 @@ from typing import Any
 
 import redis
 
-from actors.queueing.commands import call, command, execute
+from actors.queueing.commands import Command, call, command, execute
 from settings import keys
 
 #: A message with so many deliveries that did not end is not run again.
@@ -19,15 +19,20 @@ LIMIT = 3
 #: As long as dead letters are kept, whose history this is.
 TTL_SECONDS = 86_400
 
-#: Notes a delivery unless there have been too many; then it returns those.
+#: Notes a delivery of each message of which there have not been too many; returns those of each other.
 _NOTE = """
-local unfinished = redis.call('LRANGE', KEYS[1], 0, -1)
-if #unfinished >= tonumber(ARGV[1]) then
-    return unfinished
+local refused = {}
+for index, history in ipairs(KEYS) do
+    local unfinished = redis.call('LRANGE', history, 0, -1)
+    if #unfinished >= tonumber(ARGV[1]) then
+        refused[index] = unfinished
+    else
+        redis.call('RPUSH', history, ARGV[2])
+        redis.call('EXPIRE', history, ARGV[3])
+        refused[index] = {}
+    end
 end
-redis.call('RPUSH', KEYS[1], ARGV[2])
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-return {}
+return refused
 """
 
 
@@ -70,18 +75,21 @@ class Deliveries:
             self.note_all([redis_id], delivery)
         return self._noted.pop(redis_id)
 
-    def note_all(self, redis_ids: Sequence[str], delivery: Delivery) -> None:
-        """Notes one delivery of several messages in one round trip; `note` then tells of each.
+    def note_all(
+        self, redis_ids: Sequence[str], delivery: Delivery, questions: Sequence[Command] = ()
+    ) -> Sequence[Any]:
+        """Notes one delivery of several messages; `note` then tells of each. Answers `questions` in one round trip.
 
         Raises:
           redis.RedisError: When Redis does not answer.
         """
         words = (LIMIT, json.dumps(asdict(delivery)), TTL_SECONDS)
-        notes = [call(self._script, [keys.deliveries(redis_id)], words) for redis_id in redis_ids]
+        note = call(self._script, [keys.deliveries(redis_id) for redis_id in redis_ids], words)
         ended = self._take_ended()
-        answers = execute(self._client, [*([command("DEL", *ended)] if ended else []), *notes])
-        for redis_id, unfinished in zip(redis_ids, answers[-len(notes) :], strict=True):
+        noted, *answers = execute(self._client, [note, *questions, *([command("DEL", *ended)] if ended else [])])
+        for redis_id, unfinished in zip(redis_ids, noted, strict=True):
             self._noted[redis_id] = tuple(Delivery(**json.loads(entry)) for entry in unfinished)
+        return answers[: len(questions)]
 
     def end(self, redis_id: str) -> None:
         """A delivery was acknowledged, rejected or replaced by a retry."""

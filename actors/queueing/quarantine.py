@@ -22,15 +22,16 @@ QUARANTINE_SECONDS = 600
 class Quarantine:
     """Evidence against devices and what follows from it; a device is called HOST/NAME."""
 
-    def __init__(self, client: redis.Redis) -> None:
-        self._client = client
+    def __init__(self, client: redis.Redis, results: redis.Redis) -> None:
+        """`results` has the histories of the tasks."""
+        self._client, self._results = client, results
 
     def note_death(self, device: str, death: Death) -> None:
         """Adds a death to the evidence, once however often siblings tell of it: the first knew what it had in hand.
 
         When processes ended on several devices with one task in hand, that tells nothing against any of these devices.
         """
-        if others := devices_of(self._client, death.tasks) - {device}:
+        if others := devices_of(self._results, death.tasks) - {device}:
             for other in others:
                 self._take_back(keys.deaths(other), death.tasks)
             return
@@ -66,7 +67,7 @@ class Quarantine:
     def _acquit_tasks(self, key: str, deaths: Sequence[Death]) -> None:
         """These deaths were the device's fault: they do not count against the tasks, nor against it once more."""
         tasks = {task for death in deaths for task in death.tasks}
-        forgive(self._client, tasks, {death.worker_id for death in deaths})
+        forgive(self._results, tasks, {death.worker_id for death in deaths})
         self._client.delete(key)
 
 

@@ -14,6 +14,7 @@ from dramatiq.common import current_millis, dq_name
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.device_faults import Death
 from actors.queueing.quarantine import Quarantine
+from actors.queueing.results import result_backend
 from actors.queueing.siblings import ProcessIdentity, Siblings
 from settings import keys
 
@@ -40,7 +41,7 @@ class Recovery:
         self._broker, self._client, self._now_ms = broker, broker.client, now_ms
         self._siblings = Siblings(broker.client, host)
         self._gone_since_ms: dict[str, int] = {}
-        self._quarantine = Quarantine(broker.client)
+        self._quarantine = Quarantine(broker.client, result_backend(broker).client)
 
     def register(self, process: ProcessIdentity) -> None:
         """Tells the siblings which process this broker belongs to."""

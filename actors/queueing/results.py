@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 
@@ -16,7 +16,7 @@ from dramatiq.results.backend import DEFAULT_TIMEOUT
 from dramatiq.results.backends import RedisBackend
 from dramatiq.results.result import wrap_exception, wrap_result
 
-from actors.queueing.commands import Command, call, command, execute
+from actors.queueing.commands import Command, call, execute
 from actors.queueing.patience import until_redis_answers
 from settings import keys
 from settings.config import Settings
@@ -29,14 +29,26 @@ TOLD_BYTES = 16_384
 
 #: The first result of a task stays: one that runs twice has one result, and a reader never sees it change.
 #: The channel is its sender's, who looks by itself when the word is lost; small results are told with it.
-_STORE_FIRST = """
-if redis.call('EXISTS', KEYS[1]) == 0 then
-    redis.call('LPUSH', KEYS[1], ARGV[1])
-    redis.call('PEXPIRE', KEYS[1], ARGV[2])
-    if ARGV[3] ~= '' then
-        redis.call('PUBLISH', ARGV[3], KEYS[1] .. (#ARGV[1] <= tonumber(ARGV[4]) and '\\n' .. ARGV[1] or ''))
+_STORE_FIRST = f"""
+for index, key in ipairs(KEYS) do
+    local result, ttl, channel = ARGV[3 * index - 2], ARGV[3 * index - 1], ARGV[3 * index]
+    if redis.call('EXISTS', key) == 0 then
+        redis.call('LPUSH', key, result)
+        redis.call('PEXPIRE', key, ttl)
+        if channel ~= '' then
+            redis.call('PUBLISH', channel, key .. (#result <= {TOLD_BYTES} and '\\n' .. result or ''))
+        end
     end
 end
+"""
+
+#: Whether each first key of two exists, and whether each second does.
+_STATES = """
+local states = {}
+for index = 1, #KEYS, 2 do
+    states[#states + 1] = {redis.call('EXISTS', KEYS[index]), redis.call('EXISTS', KEYS[index + 1])}
+end
+return states
 """
 
 
@@ -57,6 +69,17 @@ class ClaimState(NamedTuple):
     is_cancelled: bool
 
 
+class _Store(NamedTuple):
+    """What is to be stored under a key: the result, its time to live in milliseconds, and where it is announced."""
+
+    key: str
+    words: tuple[Any, ...]
+
+
+#: Runs commands on the server of the results and returns their answers.
+Ask = Callable[[Sequence[Command]], Sequence[Any]]
+
+
 class ResultBackend(RedisBackend):  # type: ignore[misc]  # dramatiq's backends are untyped
     """Dramatiq's own backend with readable keys: `dramatiq-results:QUEUE:ACTOR:MESSAGE_ID`."""
 
@@ -68,6 +91,7 @@ class ResultBackend(RedisBackend):  # type: ignore[misc]  # dramatiq's backends 
             use_namespace_prefix_keys=True,
         )
         self._store_first_script = self.client.register_script(_STORE_FIRST)
+        self._states_script = self.client.register_script(_STATES)
         self._gathered = threading.local()
 
     client: redis.Redis
@@ -96,19 +120,20 @@ class ResultBackend(RedisBackend):  # type: ignore[misc]  # dramatiq's backends 
         last_look: Any = self.client.lindex(key, 0)
         return last_look if last_look is None else bytes(last_look)
 
-    def claim_states(self, messages: Sequence[Any]) -> list[ClaimState]:
-        """Looks in one round trip whether tasks are still to be run; they are when Redis does not answer."""
-        looks = [
-            command("EXISTS", key)
-            for message in messages
-            for key in (self.build_message_key(message), keys.cancelled(message.message_id))
+    def claim_states(self, messages: Sequence[Any], ask: Ask | None = None) -> list[ClaimState]:
+        """Looks whether tasks are still to be run; they are when Redis does not answer. `ask` runs the command."""
+        names = [
+            key for message in messages for key in (self.build_message_key(message), keys.cancelled(message.message_id))
         ]
         try:
-            found = execute(self.client, looks)
+            (states,) = (ask or self._ask)([call(self._states_script, names, ())])
         except (redis.ConnectionError, redis.TimeoutError) as error:
             logger.warning("Whether %d task(s) are still to be run is not known: %s", len(messages), error)
             return [ClaimState(has_result=False, is_cancelled=False)] * len(messages)
-        return [ClaimState(bool(has), bool(cancelled)) for has, cancelled in zip(found[::2], found[1::2], strict=True)]
+        return [ClaimState(bool(has_result), bool(is_cancelled)) for has_result, is_cancelled in states]
+
+    def _ask(self, commands: Sequence[Command]) -> Sequence[Any]:
+        return execute(self.client, commands)
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -117,14 +142,14 @@ class ResultBackend(RedisBackend):  # type: ignore[misc]  # dramatiq's backends 
         Raises:
           redis.RedisError: When Redis was away for too long.
         """
-        stores: list[Command] = []
+        stores: list[_Store] = []
         self._gathered.stores = stores
         try:
             yield
         finally:
             self._gathered.stores = None
         if stores:
-            self._run_patiently(stores)
+            self._store_patiently(stores)
 
     def store_result(self, message: Any, result: Any, ttl: int) -> None:
         self._store_first(message, wrap_result(result), ttl)
@@ -134,15 +159,17 @@ class ResultBackend(RedisBackend):  # type: ignore[misc]  # dramatiq's backends 
 
     def _store_first(self, message: Any, wrapped: Any, ttl: int) -> None:
         channel = message.options.get("reply_to")
-        words = (self.encoder.encode(wrapped), ttl, channel if isinstance(channel, str) else "", TOLD_BYTES)
-        store = call(self._store_first_script, [self.build_message_key(message)], words)
+        words = (self.encoder.encode(wrapped), ttl, channel if isinstance(channel, str) else "")
+        store = _Store(self.build_message_key(message), words)
         if (gathered := getattr(self._gathered, "stores", None)) is not None:
             gathered.append(store)
         else:
-            self._run_patiently([store])
+            self._store_patiently([store])
 
-    def _run_patiently(self, stores: Sequence[Command]) -> None:
-        until_redis_answers(lambda: execute(self.client, stores), f"What {len(stores)} task(s) ended with")
+    def _store_patiently(self, stores: Sequence[_Store]) -> None:
+        words = [word for store in stores for word in store.words]
+        store_all = call(self._store_first_script, [store.key for store in stores], words)
+        until_redis_answers(lambda: execute(self.client, [store_all]), f"What {len(stores)} task(s) ended with")
 
 
 def _block_seconds(seconds: float) -> Any:

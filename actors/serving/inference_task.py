@@ -88,7 +88,7 @@ class InferenceTask:
             when_ended()
             return None
         self._job = self._planned()
-        self.cancellation.cancelled.add_done_callback(lambda _: self._job.cancel() if self._job else None)
+        self.cancellation.when_cancelled(self._job.cancel)
         self._job.future.add_done_callback(lambda _: self._end_stream(when_ended))
         return self._job
 

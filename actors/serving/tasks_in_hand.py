@@ -23,6 +23,7 @@ from actors.errors import PermanentError
 from actors.payloads import REQUESTS
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.cancellations import Cancellations
+from actors.queueing.commands import Command
 from actors.queueing.lanes import list_of
 from actors.queueing.patience import until_redis_answers
 from actors.queueing.results import ClaimState, ResultBackend, result_backend
@@ -40,8 +41,8 @@ FETCHERS = 4
 #: How often tasks are looked at whose time may be over.
 TICK_SECONDS = 0.1
 
-#: Notes the deliveries of messages before their hooks ask for each.
-NoteAll = Callable[[Sequence[Any]], None]
+#: Notes the deliveries of messages before their hooks ask for each, and runs commands in the same round trip.
+NoteAll = Callable[[Sequence[Any], Sequence[Command]], Sequence[Any]]
 
 
 class TasksInHand:
@@ -103,8 +104,7 @@ class TasksInHand:
             # Listened for before it is looked for, so that no cancelling falls between.
             self._cancellations.add(task.cancellation for task in tasks)
             messages = [task.message for task in tasks]
-            self._note_all(messages)
-            states = self._results.claim_states(messages)
+            states = self._results.claim_states(messages, partial(self._note_all, messages))
         except Exception as error:
             logger.exception("%d task(s) cannot be begun.", len(tasks))
             for task in tasks:

@@ -23,9 +23,7 @@ from tests.servers import RedisServer
 from tests.waiting import wait_until
 
 #: What the commands contain on the wire.
-FETCH, ACK, NACK, ENQUEUE, REQUEUE = (
-    b"\r\n%s\r\n" % name for name in (b"fetch", b"ack", b"nack", b"enqueue", b"requeue")
-)
+FETCH, NACK, ENQUEUE, REQUEUE = (b"\r\n%s\r\n" % name for name in (b"fetch", b"nack", b"enqueue", b"requeue"))
 
 DELAYED = b"inference.DQ"
 
@@ -36,6 +34,9 @@ ONCE, ALWAYS = "fails once", "fails always"
 NOTICED = ("The operation will be retried", "kept until Redis answers again")
 
 LANE = b"inference.normal.org/a"
+
+#: Only an acknowledgement names the hash of the bodies.
+ACK = LANE + b".msgs\r\n"
 
 #: How long the worker waits for an answer, by an option of its URL.
 ANSWER_SECONDS = 0.25

@@ -71,12 +71,12 @@ def test_a_device_that_is_lost_with_one_task_after_another_is_quarantined(
     settings: Settings, queue_redis: redis.Redis
 ) -> None:
     for number in range(3):
-        assert Quarantine(queue_redis).reason(DEVICE) is None
+        assert Quarantine(queue_redis, queue_redis).reason(DEVICE) is None
         process = Process(settings, f"gpu-1-{number}")
         process.fail(DeviceLost("gone"))
         process.shut_down()
 
-    assert Quarantine(queue_redis).reason(DEVICE)
+    assert Quarantine(queue_redis, queue_redis).reason(DEVICE)
 
 
 def test_a_faulty_device_is_quarantined_at_once(settings: Settings, queue_redis: redis.Redis) -> None:

@@ -16,7 +16,7 @@ DEVICE = "gpu-1/cuda:0"
 
 @pytest.fixture
 def quarantine(queue_redis: redis.Redis) -> Quarantine:
-    return Quarantine(queue_redis)
+    return Quarantine(queue_redis, queue_redis)
 
 
 def death(number: int, *tasks: str) -> Death:

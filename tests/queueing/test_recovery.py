@@ -134,7 +134,7 @@ def test_a_death_with_inference_tasks_in_hand_is_evidence_about_its_device(
         assert len(survivor.do_fetch(QUEUE, 1)) == 1
         survivor.do_ack(QUEUE, one_held(queue_redis, survivor))
 
-    assert Quarantine(queue_redis).reason("gpu/cuda:0")
+    assert Quarantine(queue_redis, queue_redis).reason("gpu/cuda:0")
 
 
 def test_a_death_with_nothing_in_hand_or_without_a_device_is_no_evidence(

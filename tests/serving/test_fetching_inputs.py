@@ -13,6 +13,7 @@ from actors.inference import embed
 from actors.payloads import Request, is_reference
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.cancellations import Cancellations
+from actors.queueing.commands import execute
 from actors.queueing.results import result_backend
 from actors.serving.inference_task import Surroundings
 from actors.serving.tasks_in_hand import FETCHERS, TasksInHand
@@ -79,7 +80,10 @@ def test_inline_tasks_are_begun_while_a_share_hangs(
 ) -> None:
     engine: Any = RecordingEngine()
     surroundings: Any = Surroundings("worker", None, engine, None, inputs, settings)  # type: ignore[arg-type]  # fakes
-    tasks = TasksInHand(broker, surroundings, Cancellations(result_backend(broker).client), lambda messages: None)
+    results = result_backend(broker).client
+    tasks = TasksInHand(
+        broker, surroundings, Cancellations(results), lambda messages, questions: execute(results, questions)
+    )
 
     tasks.take([*[_message({"$file": "clip.json"})] * (2 * FETCHERS), _message(list(INLINE))])
 
