@@ -22,6 +22,18 @@ LATE_AFTER_SECONDS = 3 * BEAT_SECONDS
 WorkerState = Literal["starting", "loading", "idle", "busy", "draining", "quarantined", "standby", "control"]
 
 
+LoadPhase = Literal[
+    "looking up",
+    "waiting for the registry",
+    "waiting for another process",
+    "downloading",
+    "verifying",
+    "reading",
+    "copying",
+    "warming up",
+]
+
+
 class Record(BaseModel):
     """A frozen value that reads what newer writers added without a complaint."""
 
@@ -77,6 +89,19 @@ class ModelRecord(Record):
     expires_at: float | None = None
 
 
+class ArrivingModel(Record):
+    """A model on its way into a device's memory: downloaded, read or copied."""
+
+    model: str
+    phase: str
+    """One of `LoadPhase`, or what a newer writer calls it."""
+    done_bytes: int | None = None
+    total_bytes: int | None = None
+    seconds_left: float | None = None
+    """At the speed of this phase until now."""
+    started_at: float
+
+
 class TaskRecord(Record):
     """A task that a worker has in hand."""
 
@@ -99,6 +124,9 @@ class WorkerRecord(Record):
     models: tuple[ModelRecord, ...] = ()
     running: tuple[TaskRecord, ...] = ()
     loading: str | None = None
+    """What the device is loading."""
+    arriving: tuple[ArrivingModel, ...] = ()
+    """That and what is being brought to the host meanwhile."""
     queues: tuple[str, ...] = ()
     done: int = 0
     failed: int = 0

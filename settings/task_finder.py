@@ -8,6 +8,7 @@ import redis
 from pydantic import ValidationError
 
 from settings import keys
+from settings.arriving import describe_for_task
 from settings.capacity import CapacityReader
 from settings.explanation import (
     NO_ESTIMATE,
@@ -26,7 +27,7 @@ from settings.explanation import (
 )
 from settings.footprints import LAST_FOOTPRINT, read_footprint
 from settings.lane_names import LaneName, lanes_before
-from settings.records import Record, readable_worker
+from settings.records import Record, WorkerRecord, readable_worker
 from settings.sought_task import SoughtTask, read_body
 from settings.task_search import TaskSearch
 from settings.worker_answers import WorkerAnswer, WorkerReading, answers_of, is_held
@@ -124,7 +125,7 @@ class TaskFinder:
             for running in worker.record.running if worker.record else ():
                 if running.message_id == task.message_id:
                     known = replace(task, actor=running.actor, model=running.model)
-                    return known, replace(look, place=_running(worker, running.started_at))
+                    return known, replace(look, place=_running(worker, running.model, running.started_at))
         if look.place is None and (found := self._search.find(task)):
             task, look = found, self._look(found)
         if isinstance(look.place, Running):
@@ -140,7 +141,7 @@ class TaskFinder:
                     pipe.sismember(keys.acks(worker.record.broker_id, task.lane), task.redis_id)
             answers = pipe.execute()
         holders = [worker for worker, has_it in zip(asked, answers, strict=True) if has_it]
-        return _running(holders[0]) if holders else Running()
+        return _running(holders[0], task.model) if holders else Running()
 
     def _explain_pending(
         self, task: SoughtTask, at: float, place: Place, workers: Sequence[WorkerReading]
@@ -186,9 +187,13 @@ def _place(task: SoughtTask, at: float, answers: Sequence[Any]) -> Place | None:
     return None if died_ms is None else DeadLetter(lane=lane, died_at=died_ms / 1000)
 
 
-def _running(worker: WorkerReading, since: float | None = None) -> Running:
-    loading = worker.record.loading if worker.record else None
-    return Running(worker_id=worker.worker_id, since=since, doing=f"loading {loading}" if loading else None)
+def _running(worker: WorkerReading, model: str | None, since: float | None = None) -> Running:
+    return Running(worker_id=worker.worker_id, since=since, doing=_doing(worker.record, model))
+
+
+def _doing(record: WorkerRecord | None, model: str | None) -> str | None:
+    """What the worker does before it can compute: it brings the task's own model, or loads another one."""
+    return next(iter(describe_for_task(record, model, "the model")), None) if record else None
 
 
 def _outcome(stored: bytes) -> Place:

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from settings.arriving import describe_for_task
+from settings.byte_sizes import format_bytes
 from settings.records import LATE_AFTER_SECONDS, ModelRecord, Record, WorkerRecord, WorkerState
 
 #: States in which a worker takes no tasks, whatever it holds.
 _TAKES_NONE = frozenset({"starting", "draining", "standby"})
-
-_UNITS = (("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
 
 
 @dataclass(frozen=True)
@@ -59,16 +59,6 @@ def holds(record: WorkerRecord, model: str) -> bool:
     return any(model in _names(loaded) for loaded in record.models)
 
 
-def format_bytes(size: int) -> str:
-    """4.1 GB, 612.0 MB or 8 bytes."""
-    # Whole numbers throughout: a float would overflow on what a broken record may say.
-    for unit, factor in _UNITS:
-        if size >= factor:
-            tenths = (size * 10 + factor // 2) // factor
-            return f"{tenths // 10}.{tenths % 10} {unit}"
-    return f"{size} bytes"
-
-
 def _names(loaded: ModelRecord) -> tuple[str, str]:
     return loaded.model, f"{loaded.model}@{loaded.revision}"
 
@@ -111,8 +101,7 @@ def _sentence(worker: WorkerReading, model: str | None, holds_model: bool, neede
     if record.state in _TAKES_NONE:
         words.append(record.state)
     else:
-        if record.loading:
-            words.append(f"loading {record.loading}")
+        words += describe_for_task(record, model)
         if model and model not in _loading_names(record):
             words.append("holds the model" if holds_model else _what_to_load(record, needed_bytes))
     if tasks := len(record.running):
@@ -121,8 +110,9 @@ def _sentence(worker: WorkerReading, model: str | None, holds_model: bool, neede
 
 
 def _loading_names(record: WorkerRecord) -> tuple[str, ...]:
-    """What tasks may call the model by that is being loaded, `NAME@REVISION`."""
-    return (record.loading, record.loading.partition("@")[0]) if record.loading else ()
+    """What tasks may call the models by that are on their way, `NAME@REVISION`."""
+    names = [record.loading or "", *(arriving.model for arriving in record.arriving)]
+    return tuple(spelling for name in names if name for spelling in (name, name.partition("@")[0]))
 
 
 def _what_to_load(record: WorkerRecord, needed_bytes: int | None) -> str:

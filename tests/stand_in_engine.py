@@ -54,6 +54,7 @@ class StandInStatus:
     """An engine that holds no model."""
 
     loading: None = None
+    arriving: tuple[()] = ()
     computing: bool = False
     models: tuple[()] = ()
     budget_bytes: None = None

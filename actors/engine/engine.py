@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -36,6 +37,7 @@ from actors.model_store.reference import ModelReference
 from actors.model_store.stored_model import StoredModel, not_here_yet
 from actors.payloads import Request
 from settings.config import Settings
+from settings.records import ArrivingModel
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +55,7 @@ class EngineStatus:
     """What the engine is doing; read from any thread."""
 
     loading: str | None
+    arriving: tuple[ArrivingModel, ...]
     computing: bool
     models: tuple[LoadedModel, ...]
     budget_bytes: int | None
@@ -144,6 +147,7 @@ class Engine:
         task = task or task_of(self._store.find(ModelReference.parse(model)).result(timeout_seconds))
         request = warm_up_request(task, model)
         job = self.plan(task, request, timeout_seconds, self._settings.swap_max_wait, keep_alive=keep_alive)
+        job.is_warm_up = True
         self.submit([job])
         return job
 
@@ -180,9 +184,11 @@ class Engine:
     def status(self) -> EngineStatus:
         """What the engine is doing now."""
         if not self._opened.done() or self._opened.exception():
-            return EngineStatus(loading=None, computing=False, models=(), budget_bytes=None)
+            return EngineStatus(loading=None, arriving=(), computing=False, models=(), budget_bytes=None)
+        progress = self._loading.progress
         return EngineStatus(
             loading=str(self._loading.current) if self._loading.current else None,
+            arriving=(*([progress.to_record()] if progress else ()), *self._store.arriving),
             computing=self._runner.is_computing,
             models=self._cache.models,
             budget_bytes=self._cache.budget_bytes,
@@ -298,7 +304,8 @@ class Engine:
                 if rows:
                     budget = self._settings.batch_tokens or self._device.batch_tokens
                     batch = cut_batch(rows, budget, model.cost)
-                    self._runner.run(task, model, batch)
+                    with self._loading.warming_up(jobs[0]) if jobs[0].is_warm_up else nullcontext():
+                        self._runner.run(task, model, batch)
                     self.service_times.note(batch, time.monotonic() - started)
         except DeviceLost:
             raise

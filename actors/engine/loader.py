@@ -15,8 +15,10 @@ from transformers.utils import logging as transformers_logging
 
 from actors.devices.backend import Device
 from actors.engine.batch_cost import BatchCost
+from actors.engine.weights_told import weights_told_to
 from actors.engine.work import ModelKey
 from actors.errors import ClusterError, ModelBroken, ModelRefused
+from actors.model_store.progress import Progress
 from actors.model_store.stored_model import StoredModel
 
 logger = logging.getLogger(__name__)
@@ -129,7 +131,7 @@ def choose_dtype(requested: str, architecture: str, stored: StoredModel, device:
     return requested
 
 
-def load_model(key: ModelKey, stored: StoredModel, device: Device, dtype: str) -> LoadedModel:
+def load_model(key: ModelKey, stored: StoredModel, device: Device, dtype: str, progress: Progress) -> LoadedModel:
     """Reads a model on the CPU, moves it to the device and measures what it takes there. On the device thread.
 
     Raises:
@@ -137,13 +139,16 @@ def load_model(key: ModelKey, stored: StoredModel, device: Device, dtype: str) -
       ModelRefused: When it would need code from the model's author, or cannot be held by this device.
     """
     before = device.memory().allocated
+    progress.begin("reading", stored.weights_bytes)
     try:
-        module, tokenizer, pipeline = _read(key, stored, device, dtype)
+        with weights_told_to(progress, stored.weights_bytes):
+            module, tokenizer, pipeline = _read(key, stored, device, dtype)
     except (ClusterError, torch.OutOfMemoryError, MemoryError):
         raise
     except Exception as error:  # transformers raises whatever its parts raise
         raise _reason(key, error) from error
     module.eval()
+    progress.begin("copying", _tensor_bytes(module))
     device.place_module(module)
     if pipeline is not None:
         pipeline.device = device.torch_device

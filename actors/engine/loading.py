@@ -2,6 +2,8 @@
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from actors.devices.backend import Device
 from actors.devices.out_of_memory import is_out_of_memory
@@ -12,6 +14,7 @@ from actors.engine.raised import drop_tensors, raise_if_lost
 from actors.engine.watchdog import Watchdog
 from actors.engine.work import Job, ModelKey
 from actors.errors import DeviceOutOfMemory
+from actors.model_store.progress import Progress
 from settings.config import Settings
 from settings.keep_alive import keep_alive_seconds
 
@@ -19,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class Loading:
-    """Belongs to the device thread; others may read `current`."""
+    """Belongs to the device thread; others may read `current` and `progress`."""
 
     def __init__(
         self, device: Device, cache: ModelCache, settings: Settings, footprints: Footprints, watchdog: Watchdog
@@ -27,6 +30,7 @@ class Loading:
         self._device, self._cache, self._settings = device, cache, settings
         self._footprints, self._watchdog = footprints, watchdog
         self.current: ModelKey | None = None
+        self.progress: Progress | None = None
 
     def expected_bytes(self, job: Job) -> int:
         """What a job's model will take: as it took before on such a device, else what its weights promise."""
@@ -42,10 +46,11 @@ class Loading:
           DeviceLost: When the device is the reason.
         """
         dtype, started, self.current = self._dtype(job), time.monotonic(), job.key
+        self.progress = progress = Progress(str(job.key))
         try:
-            model = self._load_with_room(job, dtype)
+            model = self._load_with_room(job, dtype, progress)
         finally:
-            self.current = None
+            self.current = self.progress = None
         # Each pass is progress: a batch, or one token of a generation.
         model.module.register_forward_hook(lambda *_: self._watchdog.progress())
         model.load_seconds = time.monotonic() - started
@@ -54,12 +59,12 @@ class Loading:
         logger.info("Loaded %s as %s in %.2f s (%d bytes).", job.key, dtype, model.load_seconds, model.footprint)
         return model
 
-    def _load_with_room(self, job: Job, dtype: str) -> LoadedModel:
+    def _load_with_room(self, job: Job, dtype: str, progress: Progress) -> LoadedModel:
         """When memory is short, once more for each idle model that can make room."""
         while True:
             self._watchdog.watch(f"loading {job.key}", self._settings.model_load_timeout)
             try:
-                return load_model(job.key, job.model, self._device, dtype)
+                return load_model(job.key, job.model, self._device, dtype, progress)
             except (RuntimeError, MemoryError) as error:
                 raise_if_lost(self._device.name, error)
                 if not is_out_of_memory(error):
@@ -70,6 +75,16 @@ class Loading:
                     raise DeviceOutOfMemory(
                         f"{job.key} does not fit in {self._device.name}'s memory: {error}"
                     ) from None
+
+    @contextmanager
+    def warming_up(self, job: Job) -> Iterator[None]:
+        """Around the computation that is not for a caller but for the next ones."""
+        self.progress = Progress(str(job.key))
+        self.progress.begin("warming up")
+        try:
+            yield
+        finally:
+            self.progress = None
 
     def _dtype(self, job: Job) -> str:
         return choose_dtype(self._settings.model_dtype, job.plan.architecture, job.model, self._device)

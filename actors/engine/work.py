@@ -93,6 +93,8 @@ class Job:
     """How long it waited in Redis before that."""
     keep_alive_seconds: float | None = None
     """How long its model stays in memory after it; None leaves that as it is."""
+    is_warm_up: bool = False
+    """Whether it is computed for the sake of its model, and no caller waits for its rows."""
     rows: list["Row"] = field(default_factory=list)
     load_seconds: float = 0.0
     compute_seconds: float = 0.0

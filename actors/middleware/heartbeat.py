@@ -190,6 +190,7 @@ class Heartbeat(Middleware):
             ),
             running=running,
             loading=engine.loading if engine else None,
+            arriving=engine.arriving if engine else (),
             queues=self._queues,
             done=done,
             failed=failed,

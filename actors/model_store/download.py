@@ -10,8 +10,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from actors.errors import ModelBroken, ModelRefused, StoreFull, StoreUnreachable
+from actors.model_store.disk_cache import bytes_in
 from actors.model_store.manifest import Manifest, RemoteFile
 from actors.model_store.origin import Origin
+from actors.model_store.progress import Progress
+from settings.arriving import describe_arriving
 
 logger = logging.getLogger(__name__)
 
@@ -31,9 +34,12 @@ PART = ".part"
 class Download:
     """Brings a revision into `folder`, and goes on where an earlier attempt ended. `check` may raise to end it."""
 
-    def __init__(self, origin: Origin, manifest: Manifest, folder: Path, check: Callable[[], None]) -> None:
-        self._origin, self._manifest, self._folder, self._check = origin, manifest, folder, check
-        self._done_bytes = self._came_bytes = 0
+    def __init__(
+        self, origin: Origin, manifest: Manifest, folder: Path, check: Callable[[], None], progress: Progress
+    ) -> None:
+        self._origin, self._manifest, self._folder = origin, manifest, folder
+        self._check, self._progress = check, progress
+        self._came_bytes = 0
         self._started = self._told = time.monotonic()
 
     def run(self) -> None:
@@ -44,22 +50,28 @@ class Download:
           ModelRefused: When there is no checksum.
           StoreUnreachable: When the server does not answer, or the connection is cut again and again.
         """
+        self._begin()
         for file in self._manifest.files:
             target = self._folder / file.path
             if not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 self._bring(file, target)
-            self._done_bytes += target.stat().st_size
         seconds = time.monotonic() - self._started
         logger.info("Downloaded %s: %d bytes in %.1f s.", self._manifest.reference, self._came_bytes, seconds)
+
+    def _begin(self) -> None:
+        self._progress.begin("downloading", self._manifest.size, bytes_in(self._folder))
 
     def _bring(self, file: RemoteFile, target: Path) -> None:
         part = target.with_name(target.name + PART)
         is_resumed = part.exists()
         checksum = self._fill(file, part)
+        if self._progress.has_all_bytes:
+            self._progress.begin("verifying", self._manifest.size)
         if digest_of(part, checksum) != checksum and is_resumed:
             # What lay there may have been cut by a crash of this host, so it is not yet the server's fault.
             part.unlink()
+            self._begin()
             checksum = self._fill(file, part)
         if (found := digest_of(part, checksum)) != checksum:
             part.unlink()
@@ -93,7 +105,7 @@ class Download:
         """What is missing of a file, as far as it comes; its checksum when that was all."""
         name, revision = self._manifest.reference.name, self._manifest.revision
         if file.size is None or file.checksum is None:
-            part.unlink(missing_ok=True)  # it may be whole, and nothing here could tell
+            self._drop(part)  # it may be whole, and nothing here could tell
         offset = part.stat().st_size if part.exists() else 0
         if file.size is not None and file.checksum and offset >= file.size > 0:
             return file.checksum
@@ -103,10 +115,13 @@ class Download:
             checksum, size = file.checksum or _etag(response), _whole_size(file, response, offset)
             if checksum is None:
                 raise ModelRefused(f"{self._manifest.reference}: {self._origin.url} tells no checksum of {file.path}")
-            with part.open("ab" if offset else "wb") as written:
+            if offset == 0:
+                self._drop(part)
+            with part.open("ab") as written:
                 while chunk := response.read1(CHUNK_BYTES):  # what has come: a slow server must not hide the time
                     written.write(chunk)
                     self._came_bytes += len(chunk)
+                    self._progress.add(len(chunk))
                     self._check()
                     self._tell()
                 return checksum if size is None or written.tell() >= size else None
@@ -117,16 +132,13 @@ class Download:
             return
         self._told = now
         speed = self._came_bytes / (now - self._started)
-        total, came = self._manifest.size, self._done_bytes + self._came_bytes
-        left = f", about {max(0, total - came) / speed:.0f} s left" if total and speed else ""
-        logger.info(
-            "Downloading %s: %d of %d MB at %.1f MB/s%s.",
-            self._manifest.reference,
-            came / 1e6,
-            total / 1e6,
-            speed / 1e6,
-            left,
-        )
+        logger.info("At %.1f MB/s: %s.", speed / 1e6, describe_arriving(self._progress.to_record()))
+
+    def _drop(self, part: Path) -> None:
+        """Bytes that have to come again."""
+        if part.exists():
+            self._progress.add(-part.stat().st_size)
+            part.unlink()
 
 
 def digest_of(path: Path, like: str) -> str:

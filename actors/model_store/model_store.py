@@ -4,16 +4,17 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection
-from concurrent.futures import Future
 from dataclasses import dataclass
 
 from actors.errors import ClusterError, ModelBroken, ModelNotFound, ModelRefused, WorkerStopping
+from actors.model_store.arrival import Arrival
 from actors.model_store.origin import Origin
+from actors.model_store.progress import Progress
 from actors.model_store.reference import ModelReference
 from actors.model_store.remote_store import Fetched, RemoteStore
 from actors.model_store.shared_folder import SharedFolder
-from actors.model_store.stored_model import StoredModel
 from settings.config import Settings
+from settings.records import ArrivingModel
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class ModelStore:
         self._remote: RemoteStore | None = None
         self._in_use, self._keep_seconds = in_use, settings.task_timeout + LAPSE_SECONDS
         self._answers: dict[ModelReference, _Answer] = {}
-        self._fetches: dict[ModelReference, Future[StoredModel]] = {}
+        self._fetches: dict[ModelReference, Arrival] = {}
         self._mutex = threading.Lock()
         self._stopped = threading.Event()
         if settings.model_manager_url:
@@ -53,12 +54,19 @@ class ModelStore:
             self._remote = RemoteStore(origin, settings)
             threading.Thread(target=self._let_go_until_stopped, name="model-leases", daemon=True).start()
 
-    def find(self, reference: ModelReference) -> "Future[StoredModel]":
+    @property
+    def arriving(self) -> tuple[ArrivingModel, ...]:
+        """What is on its way to this host."""
+        with self._mutex:
+            fetches = tuple(self._fetches.values())
+        return tuple(fetch.progress.to_record() for fetch in fetches)
+
+    def find(self, reference: ModelReference) -> Arrival:
         """The verified folder of a model: at once when it is here, else when it has been downloaded.
 
         The future may fail as `SharedFolder.find` and `RemoteStore.fetch` do.
         """
-        found: Future[StoredModel] = Future()
+        found = Arrival(Progress(str(reference)))
         try:
             if self._has_folder or self._remote is None:
                 found.set_result(self._folder.find(reference))
@@ -74,7 +82,7 @@ class ModelStore:
         """Ends downloads; what came is kept."""
         self._stopped.set()
 
-    def _find_remote(self, reference: ModelReference) -> "Future[StoredModel]":
+    def _find_remote(self, reference: ModelReference) -> Arrival:
         now = time.monotonic()
         with self._mutex:
             answer = self._answers.get(reference)
@@ -82,15 +90,15 @@ class ModelStore:
                 answer.used_at = now
                 if now - answer.asked_at > TRUST_SECONDS:
                     self._start_fetch(reference)  # what is here serves until the answer has come
-                found: Future[StoredModel] = Future()
+                found = Arrival(Progress(str(reference)))
                 found.set_result(answer.fetched.stored)
                 return found
             return self._start_fetch(reference)
 
-    def _start_fetch(self, reference: ModelReference) -> "Future[StoredModel]":
+    def _start_fetch(self, reference: ModelReference) -> Arrival:
         """The one fetch of this process for a model."""
         if (running := self._fetches.get(reference)) is None:
-            running = self._fetches[reference] = Future()
+            running = self._fetches[reference] = Arrival(Progress(str(reference)))
             threading.Thread(target=self._fetch, args=(reference, running), name="model-fetch", daemon=True).start()
         return running
 
@@ -100,9 +108,9 @@ class ModelStore:
 
     # What follows runs in a thread of its own.
 
-    def _fetch(self, reference: ModelReference, future: "Future[StoredModel]") -> None:
+    def _fetch(self, reference: ModelReference, arrival: Arrival) -> None:
         try:
-            fetched = self._bring(reference)
+            fetched = self._bring(reference, arrival.progress)
         except BaseException as error:  # noqa: BLE001  # whoever waits gets it
             with self._mutex:
                 del self._fetches[reference]
@@ -111,7 +119,7 @@ class ModelStore:
                 elif known := self._answers.get(reference):
                     known.asked_at = time.monotonic()
             logger.info("%s cannot be had: %s", reference, error)
-            future.set_exception(error)
+            arrival.set_exception(error)
             return
         now = time.monotonic()
         with self._mutex:
@@ -120,12 +128,12 @@ class ModelStore:
             if earlier and earlier.fetched.kept_as and earlier.fetched.kept_as != fetched.kept_as:
                 self._answers[earlier.fetched.kept_as] = earlier  # there may be tasks that are about to load it
             self._answers[reference] = _Answer(fetched, now, now)
-        future.set_result(fetched.stored)
+        arrival.set_result(fetched.stored)
 
-    def _bring(self, reference: ModelReference) -> Fetched:
+    def _bring(self, reference: ModelReference, progress: Progress) -> Fetched:
         assert self._remote
         try:
-            return self._remote.fetch(reference, self._check_stopped)
+            return self._remote.fetch(reference, self._check_stopped, progress)
         except ModelNotFound as missing:
             if not self._has_folder:
                 raise

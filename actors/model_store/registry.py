@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from actors.errors import ModelBroken, ModelNotFound, StoreUnreachable
 from actors.model_store.origin import Origin
+from actors.model_store.progress import Progress
 from actors.model_store.reference import ModelReference
 
 logger = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ class Registry:
     def __init__(self, origin: Origin) -> None:
         self._origin = origin
 
-    def wait_for(self, reference: ModelReference, check: Callable[[], None]) -> Entry:
+    def wait_for(self, reference: ModelReference, check: Callable[[], None], progress: Progress) -> Entry:
         """The entry of a model that the model-manager has, once it has it; `check` may raise to end the waiting.
 
         Raises:
@@ -53,6 +54,7 @@ class Registry:
           StoreUnreachable: When it does not answer.
         """
         while (entry := self._entry(reference)).status == "downloading":
+            progress.begin("waiting for the registry")
             share = f"{entry.download_progress:.0%}" if entry.download_progress is not None else "an unknown share"
             logger.info("The model-manager is downloading %s: %s is there.", reference, share)
             check()

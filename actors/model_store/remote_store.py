@@ -13,6 +13,7 @@ from actors.model_store.disk_cache import DiskCache
 from actors.model_store.download import Download
 from actors.model_store.manifest import Manifest
 from actors.model_store.origin import Origin
+from actors.model_store.progress import Progress
 from actors.model_store.reference import LOCAL_REVISION, ModelReference
 from actors.model_store.registry import Registry
 from actors.model_store.shared_folder import SharedFolder
@@ -43,8 +44,8 @@ class RemoteStore:
         self.cache = DiskCache(settings.model_cache_folder, budget)
         self._registry = Registry(self._origin)
 
-    def fetch(self, reference: ModelReference, check: Callable[[], None]) -> Fetched:
-        """Finds a model at the server and brings it here; `check` may raise to end that.
+    def fetch(self, reference: ModelReference, check: Callable[[], None], progress: Progress) -> Fetched:
+        """Finds a model at the server and brings it here; `check` may raise to end that, `progress` is told of it.
 
         Raises:
           ModelNotFound: When the server has no such model or revision.
@@ -65,23 +66,23 @@ class RemoteStore:
                 )
 
         try:
-            return self._fetch(reference, check_time)
+            return self._fetch(reference, check_time, progress)
         except OSError as error:
             raise StoreUnreachable(f"{reference} cannot be kept in {self.cache.root}: {error}") from error
 
-    def _fetch(self, reference: ModelReference, check: Callable[[], None]) -> Fetched:
+    def _fetch(self, reference: ModelReference, check: Callable[[], None], progress: Progress) -> Fetched:
         if reference.revision and self.cache.named(reference) == reference and self.cache.hold(reference):
             return self._kept(reference)
         try:
             manifest = Manifest.ask(self._origin, reference)
         except ModelNotFound:
-            entry = self._registry.wait_for(reference, check)
+            entry = self._registry.wait_for(reference, check, progress)
             if self._root or entry.path or entry.local_path:
                 return Fetched(self._shared(reference, entry.local_path or entry.path), None)
             manifest = Manifest.ask(self._origin, reference)
         except StoreUnreachable as error:
             return self._kept_without_the_server(reference, error)
-        self._bring(manifest, check)
+        self._bring(manifest, check, progress)
         self.cache.remember(reference, manifest.reference)
         return self._kept(manifest.reference)
 
@@ -95,7 +96,7 @@ class RemoteStore:
     def _kept(self, fixed: ModelReference) -> Fetched:
         return Fetched(SharedFolder(self.cache.root).find(fixed), fixed)
 
-    def _bring(self, manifest: Manifest, check: Callable[[], None]) -> None:
+    def _bring(self, manifest: Manifest, check: Callable[[], None], progress: Progress) -> None:
         """One process of this host downloads; those that waited for it find the revision there."""
         lock = self.cache.download_lock(manifest.reference)
         while True:
@@ -103,13 +104,14 @@ class RemoteStore:
                 lock.acquire(timeout=WAIT_SECONDS)
                 break
             except Timeout:
+                progress.begin("waiting for another process", manifest.size)
                 check()
         try:
             if self.cache.hold(manifest.reference):
                 return
             self.cache.make_room(manifest.reference, manifest.size)
             folder = self.cache.download_folder(manifest.reference)
-            Download(self._origin, manifest, folder, check).run()
+            Download(self._origin, manifest, folder, check, progress).run()
             self.cache.publish(manifest.reference)
         finally:
             lock.release()

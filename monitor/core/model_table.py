@@ -11,6 +11,7 @@ from monitor.core.snapshot import Snapshot
 from monitor.core.table import Cell, Column, Table, cell
 from monitor.core.trouble import THRASHING_LOADS
 from monitor.core.view import NOTHING_CHOSEN, Rows, View, arrange, empty_text
+from settings.arriving import describe_progress
 
 COLUMNS = (
     Column("model", least=18, most=60, rank=0),
@@ -33,6 +34,8 @@ class _Model:
     waiting: int = 0
     loads: int = 0
     workers: list[str] = field(default_factory=list)
+    arriving: list[str] = field(default_factory=list)
+    """What is done with it where it is not in memory yet."""
 
 
 #: What the models can be sorted by; the first is their own order.
@@ -61,6 +64,9 @@ def _models(snapshot: Snapshot) -> list[_Model]:
             waiting[lane.model] += lane.ready
     models = {name: _Model(name, waiting=count) for name, count in waiting.items()}
     for worker in snapshot.workers:
+        for coming in worker.record.arriving if worker.record else ():
+            name = coming.model.partition("@")[0]
+            models.setdefault(name, _Model(name)).arriving.append(f"+ {worker.worker_id} {describe_progress(coming)}")
         for held in worker.record.models if worker.record else ():
             model = models.setdefault(held.model, _Model(held.model))
             model.bytes += held.bytes
@@ -84,5 +90,5 @@ def _row(model: _Model) -> tuple[Cell, ...]:
         Cell(ABSENT if model.idle_seconds is None else format_age(model.idle_seconds)),
         count_cell(model.waiting, "wait"),
         count_cell(model.loads, "warn" if model.loads >= THRASHING_LOADS else "plain"),
-        cell(", ".join(model.workers[:10]) or ABSENT),
+        cell(", ".join([*model.arriving[:3], *model.workers[:10]]) or ABSENT, "wait" if model.arriving else "plain"),
     )

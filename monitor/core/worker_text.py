@@ -14,6 +14,7 @@ from monitor.core.formatting import (
 from monitor.core.snapshot import Snapshot, WorkerView
 from monitor.core.trouble import find_troubles
 from monitor.core.worker_table import worker_state
+from settings.arriving import describe_arriving
 from settings.records import WorkerRecord
 
 
@@ -49,6 +50,8 @@ def _record_lines(record: WorkerRecord) -> Iterator[str]:
     yield f"tasks     {format_count(record.done)} done, {format_count(record.failed)} failed; process takes {rss}"
     yield ""
     yield f"Models in memory ({len(record.models)})" + (f", {record.loading} on its way" if record.loading else "")
+    for arriving in record.arriving:
+        yield f"+ {describe_arriving(arriving)}"
     for model in sorted(record.models, key=lambda model: -model.last_used_at):
         used = f"used {format_age(now - model.last_used_at)} ago, {format_count(model.uses)} times"
         yield f"  {model.model} {model.revision[:12]}  {model.dtype}  {format_bytes(model.bytes)}  {used}"

@@ -12,6 +12,7 @@ import pytest
 
 from actors.demo.models import CLASSIFIER, LANGUAGE_MODEL
 from actors.devices.backend import DeviceName
+from actors.devices.torch_device import TorchDevice
 from actors.engine.engine import Engine
 from actors.engine.tasks.classify import Classify
 from actors.engine.tasks.generate import Generate
@@ -29,6 +30,7 @@ from actors.errors import (
     TaskTimedOut,
     WorkerStopping,
 )
+from actors.model_store.progress import Progress
 from actors.payloads import parse_request
 from settings.config import Settings
 from tests.waiting import wait_until
@@ -357,6 +359,29 @@ def test_loading_has_a_limit_of_its_own(start_engine: Callable[..., Engine], mon
     classify(engine, "text").future.result()
 
     assert list(dict.fromkeys(watched)) == [("computing", 130.0), ("loading", 1000)]
+
+
+def test_how_far_a_load_and_its_warm_up_are_is_told(
+    start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, told = start_engine(), []
+
+    def note(*_: object) -> None:
+        told.extend((each.phase, each.done_bytes, each.total_bytes) for each in engine.status().arriving)
+
+    compute, place = Classify.compute, TorchDevice.place_module
+    monkeypatch.setattr(Classify, "compute", lambda *parts: note() or compute(*parts))
+    monkeypatch.setattr(TorchDevice, "place_module", lambda *parts: note() or place(*parts))
+    add = Progress.add
+    monkeypatch.setattr(Progress, "add", lambda *parts: add(*parts) or note())
+
+    engine.load(CLASSIFIER, "classify", 60.0).future.result(60.0)
+
+    reading = [done for phase, done, _ in told if phase == "reading"]
+    assert reading == sorted(reading)
+    assert ("reading", reading[-1], reading[-1]) in told
+    assert [phase for phase, *_ in told[len(reading) :]] == ["copying", "warming up"]
+    assert engine.status().arriving == ()
 
 
 def _fail_each_batch(monkeypatch: pytest.MonkeyPatch, text: str) -> None:

@@ -57,6 +57,20 @@ def test_a_model_that_the_server_does_not_have_fails_its_task(engine: Engine) ->
         classify(engine, "org/unknown").future.result(SECONDS)
 
 
+def test_how_far_a_download_is_is_told(hub: HubServer, engine: Engine) -> None:
+    job = classify(engine)
+    wait_until(lambda: hub.asked_for("model.safetensors"), "the weights are asked for")
+
+    (arriving,) = engine.status().arriving
+
+    size = sum(path.stat().st_size for path in hub.files(CLASSIFIER) if path.suffix in (".json", ".safetensors"))
+    assert (arriving.model, arriving.phase, arriving.total_bytes) == (CLASSIFIER, "downloading", size)
+    assert 0 < (arriving.done_bytes or 0) < size
+    hub.gate.set()
+    job.future.result(SECONDS)
+    assert engine.status().arriving == ()
+
+
 def test_a_task_that_waits_for_a_download_can_be_cancelled(hub: HubServer, engine: Engine) -> None:
     job = classify(engine)
 

@@ -140,6 +140,24 @@ def test_a_task_in_a_workers_record_runs_there(
         assert explained.workers[0].text == "loading org/a@main, busy with 1 task"
 
 
+def test_a_task_that_waits_for_its_model_is_told_how_far_that_is(
+    client: Client, broker: ClusterBroker, workers: Cluster
+) -> None:
+    message = send(client)
+    take(broker)
+    running = {"message_id": message.message_id, "actor": "embed", "model": "org/a", "started_at": 1000.0}
+    coming = {"model": "org/a", "phase": "downloading", "started_at": 1.0}
+    figures = {"done_bytes": 1_200_000_000, "total_bytes": 4_100_000_000, "seconds_left": 20.0}
+    workers.beat("gpu-01-42", loading="org/b@main", running=[running], arriving=[coming | figures])
+
+    explained = client.explain(message)
+
+    assert explained.text.endswith("which is downloading the model: 1.2 of 4.1 GB, about 20 s left")
+    assert explained.workers[0].text == (
+        "downloading org/a: 1.2 of 4.1 GB, about 20 s left, loading org/b@main, busy with 1 task"
+    )
+
+
 def test_a_task_that_two_workers_claim_runs_where_the_fresher_word_comes_from(
     client: Client, broker: ClusterBroker, workers: Cluster
 ) -> None:

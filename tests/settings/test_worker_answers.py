@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from settings.worker_answers import WorkerAnswer, WorkerReading, answers_of, format_bytes
+from settings.byte_sizes import format_bytes
+from settings.worker_answers import WorkerAnswer, WorkerReading, answers_of
 from tests.monitor.cluster import DEVICE, GIB, model, record
 
 GB = 10**9
