@@ -24,6 +24,7 @@ raises the same class at the caller.
     - DeviceLost
       + DeviceFaulty
     - StoreUnreachable
+      + LoadTimedOut
     - StoreFull
     - WorkerStopping
   x DeviceUnavailable       at a worker's start
@@ -121,6 +122,10 @@ class DeviceFaulty(DeviceLost):
 
 class StoreUnreachable(TransientError):
     """The model store, or the place that an input is kept in, does not answer, not in time, or not this worker."""
+
+
+class LoadTimedOut(StoreUnreachable):
+    """A model was not there, or not read, within MODEL_LOAD_TIMEOUT and its MODEL_LOAD_SECONDS_PER_GB."""
 
 
 class StoreFull(TransientError):

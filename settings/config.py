@@ -187,8 +187,12 @@ class Settings(BaseSettings):
     """Seconds that one task may run, loading its model included, before it is stopped and fails."""
 
     model_load_timeout: int = Field(default=600, ge=1)
-    """Seconds that loading one model may take, or opening the device; a process that takes longer is ended. Also the
-    seconds that downloading one may take; what came by then is kept, and the next attempt goes on from there."""
+    """Seconds that downloading one model may take, and then loading it, before its tasks fail; also opening the device.
+    What came of a download by then is kept. A process whose device hangs for longer is ended."""
+
+    model_load_seconds_per_gb: float = Field(default=10.0, ge=0)
+    """Seconds that a download and a load may take besides for each gigabyte (10^9 bytes) of the model: 10 allow for
+    100 MB/s."""
 
     result_ttl: int = Field(default=3600, ge=1)
     """Seconds that a result is kept for its caller."""
@@ -218,6 +222,10 @@ class Settings(BaseSettings):
     def model_cache_folder(self) -> Path:
         """Where downloaded models are kept."""
         return (self.model_cache_path or self.state_dir / "models").expanduser()
+
+    def load_seconds(self, size: int) -> float:
+        """How long bringing a model of so many bytes may take, and how long reading it."""
+        return self.model_load_timeout + self.model_load_seconds_per_gb * size / 1e9
 
     @property
     def preloads(self) -> tuple[tuple[str | None, str], ...]:

@@ -16,7 +16,7 @@ from actors.engine.commands import Answer, Commands
 from actors.engine.footprints import Footprints
 from actors.engine.holding import HOLDINGS
 from actors.engine.loader import LoadedModel, ModelInput
-from actors.engine.loading import Loading
+from actors.engine.loading import STUCK_MARGIN_SECONDS, Loading
 from actors.engine.model_cache import ModelCache
 from actors.engine.raised import described
 from actors.engine.service_times import ServiceTimes
@@ -40,9 +40,6 @@ from settings.config import Settings
 from settings.records import ArrivingModel
 
 logger = logging.getLogger(__name__)
-
-#: Beyond TASK_TIMEOUT, so that the time limits of the tasks act first: they end tasks and not the process.
-STUCK_MARGIN_SECONDS = 30.0
 
 #: How long the watchdog goes on watching when there is nothing to do; work that comes meanwhile need not arm it anew.
 REST_AFTER_SECONDS = 1.0

@@ -148,6 +148,7 @@ def load_model(key: ModelKey, stored: StoredModel, device: Device, dtype: str, p
     except Exception as error:  # transformers raises whatever its parts raise
         raise _reason(key, error) from error
     module.eval()
+    progress.check()
     progress.begin("copying", _tensor_bytes(module))
     device.place_module(module)
     if pipeline is not None:

@@ -13,12 +13,15 @@ from actors.engine.model_cache import ModelCache
 from actors.engine.raised import drop_tensors, raise_if_lost
 from actors.engine.watchdog import Watchdog
 from actors.engine.work import Job, ModelKey
-from actors.errors import DeviceOutOfMemory
+from actors.errors import DeviceOutOfMemory, LoadTimedOut
 from actors.model_store.progress import Progress
 from settings.config import Settings
 from settings.keep_alive import keep_alive_seconds
 
 logger = logging.getLogger(__name__)
+
+#: Beyond the limits of tasks and loads, so that those act first: they end tasks and not the process.
+STUCK_MARGIN_SECONDS = 30.0
 
 
 class Loading:
@@ -42,11 +45,11 @@ class Loading:
         """Loads a job's model and remembers what it takes.
 
         Raises:
-          ClusterError: When it cannot be loaded.
+          ClusterError: When it cannot be loaded; `LoadTimedOut` when it is not read in its time.
           DeviceLost: When the device is the reason.
         """
         dtype, started, self.current = self._dtype(job), time.monotonic(), job.key
-        self.progress = progress = Progress(str(job.key))
+        self.progress = progress = self._new_progress(job)
         try:
             model = self._load_with_room(job, dtype, progress)
         finally:
@@ -62,9 +65,13 @@ class Loading:
     def _load_with_room(self, job: Job, dtype: str, progress: Progress) -> LoadedModel:
         """When memory is short, once more for each idle model that can make room."""
         while True:
-            self._watchdog.watch(f"loading {job.key}", self._settings.model_load_timeout)
+            self._watchdog.watch(f"loading {job.key}", progress.limit_seconds + STUCK_MARGIN_SECONDS)
             try:
                 return load_model(job.key, job.model, self._device, dtype, progress)
+            except LoadTimedOut as error:
+                drop_tensors(error)
+                self._device.release()
+                raise
             except (RuntimeError, MemoryError) as error:
                 raise_if_lost(self._device.name, error)
                 if not is_out_of_memory(error):
@@ -79,12 +86,17 @@ class Loading:
     @contextmanager
     def warming_up(self, job: Job) -> Iterator[None]:
         """Around the computation that is not for a caller but for the next ones."""
-        self.progress = Progress(str(job.key))
+        self.progress = self._new_progress(job)
         self.progress.begin("warming up")
         try:
             yield
         finally:
             self.progress = None
+
+    def _new_progress(self, job: Job) -> Progress:
+        progress = Progress(str(job.key), self._settings.load_seconds)
+        progress.begin("reading", job.model.weights_bytes)
+        return progress
 
     def _dtype(self, job: Job) -> str:
         return choose_dtype(self._settings.model_dtype, job.plan.architecture, job.model, self._device)

@@ -11,7 +11,11 @@ from actors.model_store.progress import Progress
 
 @contextmanager
 def weights_told_to(progress: Progress, weights_bytes: int) -> Iterator[None]:
-    """Around the reading of a model on the device thread, the only one that reads any."""
+    """Around the reading of a model on the device thread, the only one that reads any.
+
+    Raises:
+      LoadTimedOut: Before the first weight that would be read too late.
+    """
 
     def bar(factory: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         if options.get("desc") != "Loading weights":
@@ -26,7 +30,8 @@ def weights_told_to(progress: Progress, weights_bytes: int) -> Iterator[None]:
 
 
 def _told(weights: list[Any], progress: Progress, weights_bytes: int) -> Iterator[Any]:
-    """The weights one by one; each counts as the same share of the bytes, which is about right."""
+    """The weights, as long as there is time; each counts as the same share of the bytes, which is about right."""
     for index, weight in enumerate(weights):
+        progress.check()
         yield weight
         progress.add(weights_bytes * (index + 1) // len(weights) - weights_bytes * index // len(weights))

@@ -41,6 +41,7 @@ class ModelStore:
     """
 
     def __init__(self, settings: Settings, in_use: Callable[[], Collection[tuple[str, str]]] = tuple) -> None:
+        self._settings = settings
         self._folder = SharedFolder(settings.model_manager_path)
         self._has_folder = settings.model_manager_path is not None
         self._remote: RemoteStore | None = None
@@ -66,7 +67,7 @@ class ModelStore:
 
         The future may fail as `SharedFolder.find` and `RemoteStore.fetch` do.
         """
-        found = Arrival(Progress(str(reference)))
+        found = self._arrival(reference)
         try:
             if self._has_folder or self._remote is None:
                 found.set_result(self._folder.find(reference))
@@ -77,6 +78,9 @@ class ModelStore:
                 found.set_exception(error)
                 return found
         return self._find_remote(reference)
+
+    def _arrival(self, reference: ModelReference) -> Arrival:
+        return Arrival(Progress(str(reference), self._settings.load_seconds))
 
     def stop(self) -> None:
         """Ends downloads; what came is kept."""
@@ -90,7 +94,7 @@ class ModelStore:
                 answer.used_at = now
                 if now - answer.asked_at > TRUST_SECONDS:
                     self._start_fetch(reference)  # what is here serves until the answer has come
-                found = Arrival(Progress(str(reference)))
+                found = self._arrival(reference)
                 found.set_result(answer.fetched.stored)
                 return found
             return self._start_fetch(reference)
@@ -98,7 +102,7 @@ class ModelStore:
     def _start_fetch(self, reference: ModelReference) -> Arrival:
         """The one fetch of this process for a model."""
         if (running := self._fetches.get(reference)) is None:
-            running = self._fetches[reference] = Arrival(Progress(str(reference)))
+            running = self._fetches[reference] = self._arrival(reference)
             threading.Thread(target=self._fetch, args=(reference, running), name="model-fetch", daemon=True).start()
         return running
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from threading import Lock
 
+from actors.errors import LoadTimedOut
+from settings.arriving import describe_progress
 from settings.records import ArrivingModel, LoadPhase
 
 #: A speed is told from what came within this time at least; of less it would jump about.
@@ -26,16 +28,36 @@ class _Stage:
 class Progress:
     """Told by the threads that bring a model; any thread may look."""
 
-    def __init__(self, model: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self.model = model
+    def __init__(
+        self, model: str, limit_for: Callable[[int], float], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`limit_for` says how many seconds all phases together may take for so many bytes."""
+        self.model, self._limit_for = model, limit_for
+        self._size = 0
         self._clock, self._mutex = clock, Lock()
         self._began_at, self._started_at = clock(), time.time()
         self._stage = _Stage("looking up", self._began_at)
 
     @property
-    def seconds(self) -> float:
-        """Since it began."""
-        return self._clock() - self._began_at
+    def limit_seconds(self) -> float:
+        """How long it may take, by what is known of its size."""
+        return self._limit_for(self._size)
+
+    @property
+    def lateness(self) -> LoadTimedOut | None:
+        """The error for one that takes too long."""
+        if self._clock() - self._began_at <= (limit := self.limit_seconds):
+            return None
+        doing = describe_progress(self.to_record())
+        return LoadTimedOut(
+            f"{self.model} took longer than {limit:.0f} s ({doing}), which MODEL_LOAD_TIMEOUT and"
+            " MODEL_LOAD_SECONDS_PER_GB allow; a download goes on from there at the next attempt"
+        )
+
+    def check(self) -> None:
+        """Raises `LoadTimedOut` when it takes too long."""
+        if error := self.lateness:
+            raise error
 
     @property
     def has_all_bytes(self) -> bool:
@@ -46,6 +68,7 @@ class Progress:
     def begin(self, phase: LoadPhase, total_bytes: int | None = None, done_bytes: int | None = None) -> None:
         """A phase begins; `None` for what nobody can tell."""
         with self._mutex:
+            self._size = max(self._size, total_bytes or 0)
             self._stage = _Stage(phase, self._clock(), total_bytes or None, done_bytes)
 
     def add(self, size: int) -> None:

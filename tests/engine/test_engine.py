@@ -23,6 +23,7 @@ from actors.errors import (
     DeviceOutOfMemory,
     DeviceUnavailable,
     InferenceFailed,
+    LoadTimedOut,
     ModelNotFound,
     ModelNotLoaded,
     ModelTooLarge,
@@ -358,7 +359,19 @@ def test_loading_has_a_limit_of_its_own(start_engine: Callable[..., Engine], mon
 
     classify(engine, "text").future.result()
 
-    assert list(dict.fromkeys(watched)) == [("computing", 130.0), ("loading", 1000)]
+    assert list(dict.fromkeys(watched)) == [("computing", 130.0), ("loading", pytest.approx(1030, abs=1))]
+
+
+def test_a_load_that_takes_too_long_fails_its_task_and_not_its_process(
+    start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, read = start_engine(model_load_timeout=1, model_load_seconds_per_gb=0), Progress.add
+    monkeypatch.setattr(Progress, "add", lambda *parts: threading.Event().wait(0.6) or read(*parts))
+
+    with pytest.raises(LoadTimedOut, match="took longer than 1 s"):
+        classify(engine, "text").future.result(60)
+
+    assert engine.between_batches(lambda cache: cache.models).result(60) == ()
 
 
 def test_how_far_a_load_and_its_warm_up_are_is_told(
@@ -381,7 +394,7 @@ def test_how_far_a_load_and_its_warm_up_are_is_told(
     assert reading == sorted(reading)
     assert ("reading", reading[-1], reading[-1]) in told
     assert [phase for phase, *_ in told[len(reading) :]] == ["copying", "warming up"]
-    assert engine.status().arriving == ()
+    wait_until(lambda: engine.status().arriving == (), "it is in memory")
 
 
 def _fail_each_batch(monkeypatch: pytest.MonkeyPatch, text: str) -> None:

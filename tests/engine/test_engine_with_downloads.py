@@ -68,7 +68,7 @@ def test_how_far_a_download_is_is_told(hub: HubServer, engine: Engine) -> None:
     assert 0 < (arriving.done_bytes or 0) < size
     hub.gate.set()
     job.future.result(SECONDS)
-    assert engine.status().arriving == ()
+    wait_until(lambda: engine.status().arriving == (), "it is in memory")
 
 
 def test_a_task_that_waits_for_a_download_can_be_cancelled(hub: HubServer, engine: Engine) -> None:

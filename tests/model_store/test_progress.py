@@ -2,6 +2,7 @@
 
 import pytest
 
+from actors.errors import LoadTimedOut
 from actors.model_store.progress import Progress
 
 
@@ -19,7 +20,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def progress(clock: Clock) -> Progress:
-    return Progress("org/a", clock)
+    return Progress("org/a", lambda size: 60 + size / 10, clock)
 
 
 def test_the_time_that_is_left_is_told_at_the_speed_of_what_came_in_this_phase(
@@ -51,3 +52,15 @@ def test_what_has_to_come_again_is_not_done(progress: Progress) -> None:
 
     assert progress.to_record().done_bytes == 0
     assert not progress.has_all_bytes
+
+
+def test_a_larger_model_may_take_longer(progress: Progress, clock: Clock) -> None:
+    clock.seconds += 61
+    with pytest.raises(LoadTimedOut, match=r"org/a took longer than 60 s \(looking up\).*MODEL_LOAD_TIMEOUT"):
+        progress.check()
+
+    progress.begin("downloading", total_bytes=1000)
+    progress.check()
+    clock.seconds += 100
+    with pytest.raises(LoadTimedOut, match="took longer than 160 s"):
+        progress.check()

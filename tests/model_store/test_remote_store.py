@@ -12,6 +12,7 @@ import huggingface_hub
 import pytest
 
 from actors.errors import (
+    LoadTimedOut,
     ModelBroken,
     ModelNotFound,
     ModelRefused,
@@ -236,7 +237,7 @@ def test_a_download_ends_at_its_time_limit_and_keeps_what_came(
 ) -> None:
     hub.seconds_per_byte = 0.05
 
-    with pytest.raises(StoreUnreachable, match="MODEL_LOAD_TIMEOUT=1 s"):
+    with pytest.raises(LoadTimedOut, match="took longer than 1 s"):
         found(new_store(model_load_timeout=1))
     (part,) = (tmp_path / "cache").rglob("model.safetensors.part")
     assert part.stat().st_size > 1
@@ -394,7 +395,7 @@ def test_what_the_model_manager_is_downloading_is_waited_for(
     [
         ("error", ModelBroken, "could not download"),
         ("removed", ModelNotFound, "was removed"),
-        ("downloading", StoreUnreachable, "MODEL_LOAD_TIMEOUT"),
+        ("downloading", LoadTimedOut, "waiting for the registry"),
         ("dreaming", StoreUnreachable, "in another way"),
     ],
 )
