@@ -184,7 +184,8 @@ class Settings(BaseSettings):
     what plain Dramatiq sends is not refused. 0: no limit."""
 
     task_timeout: int = Field(default=300, ge=1)
-    """Seconds that one task may run, loading its model included, before it is stopped and fails."""
+    """Seconds that one task may take from when a worker has it, before it is stopped and fails. Bringing and loading
+    models is not counted; that has MODEL_LOAD_TIMEOUT."""
 
     model_load_timeout: int = Field(default=600, ge=1)
     """Seconds that downloading one model may take, and then loading it, before its tasks fail; also opening the device.

@@ -1,5 +1,6 @@
 """An engine without torch, for tests of what surrounds it: it computes nothing, and each run leaves a line."""
 
+import math
 import os
 import signal
 import threading
@@ -86,10 +87,12 @@ class Engine:
         queued_seconds: float = 0.0,
         publish: Callable[[str], None] | None = None,
         keep_alive: float | None = None,
+        due_seconds: float = math.inf,
     ) -> Job:
         """A job of a model that is nowhere."""
         model = StoredModel(request.model, "local", Path(), {}, 0, 0)
-        return Job(actor, request, Plan("stand-in", None), model, time.monotonic() + timeout_seconds)
+        now = time.monotonic()
+        return Job(actor, request, Plan("stand-in", None), model, now + timeout_seconds, now + due_seconds)
 
     def submit(self, jobs: Sequence[Job]) -> None:
         """Hands each to one of a few threads."""

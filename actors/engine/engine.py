@@ -1,6 +1,7 @@
 """One thread that owns the device: it opens it, loads models, computes batches and frees memory."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -24,11 +25,11 @@ from actors.engine.task import Task, load_task
 from actors.engine.warm_up import task_of, warm_up_request
 from actors.engine.watchdog import Watchdog
 from actors.engine.work import Job, Row
+from actors.engine.work_clock import WorkClock
 from actors.errors import (
     ClusterError,
     DeviceLost,
     InferenceFailed,
-    TaskTimedOut,
     TransientError,
     WorkerStopping,
 )
@@ -73,7 +74,7 @@ class Engine:
         self._waiting = WaitingRows(settings.swap_max_wait)
         self._stopping = False
         self._ending: TransientError = WorkerStopping("the worker is shutting down")
-        self._watchdog = Watchdog()
+        self._watchdog, self._clock = Watchdog(), WorkClock()
         self._opened: Future[Device] = Future()
         self._thread = threading.Thread(target=self._run, name=f"device-{device}", daemon=True)
 
@@ -95,9 +96,12 @@ class Engine:
         queued_seconds: float = 0.0,
         publish: Callable[[str], None] | None = None,
         keep_alive: float | None = None,
+        due_seconds: float = math.inf,
     ) -> Job:
         """The job that a request becomes, to be handed over with `submit`.
 
+        It may work for `timeout_seconds`, not counting what bringing and loading models takes, and has no worth after
+        `due_seconds`.
         `publish` gets the pieces of a generated text on the device thread, and must not make it wait. `keep_alive` is
         how many seconds its model stays after this use, None to leave that as it is.
 
@@ -109,8 +113,9 @@ class Engine:
         found = self._store.find(reference)
         is_here = found.done()
         model = found.result() if is_here else not_here_yet(reference)
-        deadline = time.monotonic() + timeout_seconds
-        job = Job(actor, request, plan, model, deadline, publish=publish, queued_seconds=queued_seconds)
+        deadline, due = self._clock.now() + timeout_seconds, time.monotonic() + due_seconds
+        job = Job(actor, request, plan, model, deadline, due, self._clock)
+        job.publish, job.queued_seconds = publish, queued_seconds
         job.keep_alive_seconds = keep_alive
         job.coming_model = None if is_here else found
         return job
@@ -132,18 +137,20 @@ class Engine:
     def _submit_when_come(self, job: Job, found: "Future[StoredModel]") -> None:
         """In the thread that brought the model."""
         try:
-            job.model, job.coming_model = found.result(), None
+            job.model, seconds = found.result(), time.monotonic() - job.submitted_at
         except BaseException as error:  # noqa: BLE001  # the job's future is completed in every case
             job.fail(error)
             return
-        job.load_seconds = time.monotonic() - job.submitted_at
+        job.load_seconds, job.deadline, job.coming_model = seconds, job.deadline + seconds, None
         self.submit([job])
 
     def load(self, model: str, task: str | None, timeout_seconds: float, keep_alive: float | None = None) -> Job:
         """Loads a model by the smallest task of its kind, as if that had waited SWAP_MAX_WAIT; raises as `plan`."""
-        task = task or task_of(self._store.find(ModelReference.parse(model)).result(timeout_seconds))
-        request = warm_up_request(task, model)
-        job = self.plan(task, request, timeout_seconds, self._settings.swap_max_wait, keep_alive=keep_alive)
+        due_at = time.monotonic() + timeout_seconds
+        task = task or task_of(self._store.find(ModelReference.parse(model)).wait(timeout_seconds))
+        request, seconds_left = warm_up_request(task, model), due_at - time.monotonic()
+        waited = self._settings.swap_max_wait
+        job = self.plan(task, request, seconds_left, waited, keep_alive=keep_alive, due_seconds=seconds_left)
         job.is_warm_up = True
         self.submit([job])
         return job
@@ -214,7 +221,9 @@ class Engine:
             self._device = backend_module(self._name.backend).open_device(self._name.index, self._settings)
             self._cache = ModelCache(self._budget_bytes(), self._device.release)
             self._runner = BatchRunner(self._device, self._cache)
-            self._loading = Loading(self._device, self._cache, self._settings, self.footprints, self._watchdog)
+            self._loading = Loading(
+                self._device, self._cache, self._settings, self.footprints, self._watchdog, self._clock
+            )
         except BaseException as error:  # noqa: BLE001  # whoever waits in `start` gets it
             self._watchdog.rest()
             self._opened.set_exception(error)
@@ -281,10 +290,7 @@ class Engine:
 
     def _work_on(self, jobs: list[Job]) -> None:
         """Computes one batch of a group."""
-        for job in jobs:
-            if job.is_over:
-                job.fail(TaskTimedOut(f"{job.task} waited for the device for longer than its time"))
-        jobs = [job for job in jobs if not job.future.done()]
+        jobs = [job for job in jobs if not job.end_if_late()]
         if not jobs:
             return
         task, started = self._task(jobs[0].task), time.monotonic()

@@ -13,6 +13,7 @@ from actors.engine.model_cache import ModelCache
 from actors.engine.raised import drop_tensors, raise_if_lost
 from actors.engine.watchdog import Watchdog
 from actors.engine.work import Job, ModelKey
+from actors.engine.work_clock import WorkClock
 from actors.errors import DeviceOutOfMemory, LoadTimedOut
 from actors.model_store.progress import Progress
 from settings.config import Settings
@@ -28,10 +29,16 @@ class Loading:
     """Belongs to the device thread; others may read `current` and `progress`."""
 
     def __init__(
-        self, device: Device, cache: ModelCache, settings: Settings, footprints: Footprints, watchdog: Watchdog
+        self,
+        device: Device,
+        cache: ModelCache,
+        settings: Settings,
+        footprints: Footprints,
+        watchdog: Watchdog,
+        clock: WorkClock,
     ) -> None:
         self._device, self._cache, self._settings = device, cache, settings
-        self._footprints, self._watchdog = footprints, watchdog
+        self._footprints, self._watchdog, self._clock = footprints, watchdog, clock
         self.current: ModelKey | None = None
         self.progress: Progress | None = None
 
@@ -51,7 +58,8 @@ class Loading:
         dtype, started, self.current = self._dtype(job), time.monotonic(), job.key
         self.progress = progress = self._new_progress(job)
         try:
-            model = self._load_with_room(job, dtype, progress)
+            with self._clock.stopped(progress):
+                model = self._load_with_room(job, dtype, progress)
         finally:
             self.current = self.progress = None
         # Each pass is progress: a batch, or one token of a generation.

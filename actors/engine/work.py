@@ -1,5 +1,6 @@
 """The units of the engine's work: a job is one request, its rows are what batches are made of."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Hashable
@@ -7,7 +8,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from actors.errors import TaskCancelled
+from actors.engine.work_clock import WorkClock
+from actors.errors import ClusterError, DeadlineExceeded, TaskCancelled, TaskTimedOut
+from actors.model_store.arrival import Arrival
 from actors.model_store.stored_model import StoredModel
 
 
@@ -82,11 +85,14 @@ class Job:
     plan: Plan
     model: StoredModel
     deadline: float
-    """By `time.monotonic`; work that cannot be of use any more is dropped after it."""
+    """By `clock`; TASK_TIMEOUT ends there, which bringing and loading models does not count against."""
+    due: float = math.inf
+    """By `time.monotonic`; its caller's own deadline, which waits for nothing."""
+    clock: WorkClock = field(default_factory=WorkClock)
     future: "Future[Completion]" = field(default_factory=Future)
     publish: Callable[[str], None] | None = None
     """Takes what is generated, piece by piece, on the device thread; None when nobody reads along."""
-    coming_model: "Future[StoredModel] | None" = None
+    coming_model: Arrival | None = None
     """What `model` is to become, while it has to be brought to this host first."""
     submitted_at: float = field(default_factory=time.monotonic)
     queued_seconds: float = 0.0
@@ -118,9 +124,21 @@ class Job:
         return self.submitted_at - self.queued_seconds
 
     @property
-    def is_over(self) -> bool:
-        """Whether nobody waits for it any more."""
-        return self.future.done() or time.monotonic() > self.deadline
+    def lateness(self) -> ClusterError | None:
+        """Why its time is over; None while it is not."""
+        if time.monotonic() > self.due:
+            return DeadlineExceeded(f"{self.task} was stopped at its deadline")
+        if self.coming_model:
+            return self.coming_model.progress.lateness
+        if late_load := self.clock.lateness:
+            return late_load
+        return TaskTimedOut(f"{self.task} took longer than its time") if self.clock.now() > self.deadline else None
+
+    def end_if_late(self) -> bool:
+        """Ends the job when its time is over; True when it has ended, however."""
+        if not self.future.done() and (error := self.lateness):
+            self.fail(error)
+        return self.future.done()
 
     def cancel(self) -> None:
         """Ends the job at once, because nobody waits for it any more; the device thread drops its rows when it can."""

@@ -45,7 +45,7 @@ class ModelStore:
         self._folder = SharedFolder(settings.model_manager_path)
         self._has_folder = settings.model_manager_path is not None
         self._remote: RemoteStore | None = None
-        self._in_use, self._keep_seconds = in_use, settings.task_timeout + LAPSE_SECONDS
+        self._in_use, self._keep_seconds = in_use, settings.task_timeout + settings.model_load_timeout
         self._answers: dict[ModelReference, _Answer] = {}
         self._fetches: dict[ModelReference, Arrival] = {}
         self._mutex = threading.Lock()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dramatiq import MessageProxy
 
-from actors.errors import DeadlineExceeded, InvalidRequest, PermanentError, TaskCancelled, TaskTimedOut
+from actors.errors import DeadlineExceeded, InvalidRequest, TaskCancelled, TaskTimedOut
 from actors.payloads import GenerateRequest, Metadata, TaskResult, Timings, check_size, is_reference, parse_request
 from actors.queueing.cancellations import TaskInHand
 from actors.queueing.deadlines import seconds_left
@@ -41,14 +41,6 @@ class Surroundings:
     settings: Settings
 
 
-@dataclass(frozen=True)
-class TimeLimit:
-    """How long a task may still take, and what its caller is told when it takes longer."""
-
-    seconds: float
-    error: PermanentError
-
-
 class InferenceTask:
     """A claimed message. Begun by a starter thread, computed by the device thread, settled by the finisher."""
 
@@ -56,7 +48,6 @@ class InferenceTask:
         self.message, self._in = message, surroundings
         self.cancellation = TaskInHand(message.message_id)
         self._job: Job | None = None
-        self._limit: TimeLimit | None = None
         self._stream: Stream | None = None
         self._error: BaseException | None = None
 
@@ -97,10 +88,10 @@ class InferenceTask:
         self._error = error
         self._end_stream(when_ended)
 
-    def expire(self, now: float) -> None:
-        """Ends the job when its time is over by `time.monotonic`, whatever the device is doing."""
-        if self._job and self._limit and now > self._job.deadline:
-            self._job.fail(self._limit.error)
+    def expire(self) -> None:
+        """Ends the job when its time is over, whatever the device is doing."""
+        if self._job:
+            self._job.end_if_late()
 
     def result(self) -> dict[str, Any] | None:
         """What is stored for the caller; None when that was done before.
@@ -114,8 +105,9 @@ class InferenceTask:
             return None
         try:
             completion = self._job.future.result()
-        except TaskTimedOut:  # the device thread knows only that it is late
-            raise (self._limit.error if self._limit else TaskTimedOut()) from None
+        except TaskTimedOut:  # which does not know its limit
+            limit = self._in.settings.task_timeout
+            raise TaskTimedOut(f"{self.message.actor_name} took longer than TASK_TIMEOUT={limit} s") from None
         output = self._in.engine.finish(self._job)
         return TaskResult(output=output, metadata=self._metadata(completion)).model_dump()
 
@@ -125,14 +117,15 @@ class InferenceTask:
             raise InvalidRequest(f"{actor} takes keywords only, as in {actor}.send(model=…)")
         check_size(fields, self._in.settings.max_payload_bytes)
         keep_alive = keep_alive_of(self.message.options)
-        self._limit = _time_limit(actor, seconds_left(self.message.options, started_at), self._in.settings.task_timeout)
+        due_at = started_at + _seconds_of_use(actor, seconds_left(self.message.options, started_at))
         request = parse_request(actor, self._in.inputs.resolve(actor, fields))
         if isinstance(request, GenerateRequest) and request.stream:
             self._stream = self._in.streams.open(self.message.message_id, len(reasons_of(self.message.options)))
         queued_seconds = max(0.0, started_at - self.message.message_timestamp / 1000)
         publish = self._stream.write if self._stream else None
-        seconds_left_now = self._limit.seconds - (time.time() - started_at)  # fetching inputs may have taken long
-        return self._in.engine.plan(actor, request, seconds_left_now, queued_seconds, publish, keep_alive)
+        now = time.time()  # fetching inputs may have taken long
+        seconds = self._in.settings.task_timeout - (now - started_at)
+        return self._in.engine.plan(actor, request, seconds, queued_seconds, publish, keep_alive, due_at - now)
 
     def _end_stream(self, when_ended: Callable[[], None]) -> None:
         """A reader that finds the result looks no further, so the last piece is published before it is stored."""
@@ -174,10 +167,8 @@ class InferenceTask:
         )
 
 
-def _time_limit(actor: str, seconds_of_use: float, task_timeout: int) -> TimeLimit:
-    """Whichever comes first, the caller's deadline or TASK_TIMEOUT."""
-    if seconds_of_use <= 0:
-        raise DeadlineExceeded(f"{actor} was not begun: its deadline had passed {-seconds_of_use:.1f} s before")
-    if seconds_of_use <= task_timeout:
-        return TimeLimit(seconds_of_use, DeadlineExceeded(f"{actor} was stopped at its deadline"))
-    return TimeLimit(task_timeout, TaskTimedOut(f"{actor} took longer than TASK_TIMEOUT={task_timeout} s"))
+def _seconds_of_use(actor: str, seconds: float) -> float:
+    """How long its caller waits for it, when that is still some time."""
+    if seconds <= 0:
+        raise DeadlineExceeded(f"{actor} was not begun: its deadline had passed {-seconds:.1f} s before")
+    return seconds

@@ -10,11 +10,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: Each step of a load has its own limit.
+LONGEST_SECONDS = 86_400.0
+
 
 def preload(engine: "Engine", settings: Settings) -> None:
     """Returns when all are there. One that cannot be loaded is told in the log: the worker can serve the others."""
     for task, model in settings.preloads:
         try:
-            engine.load(model, task, settings.model_load_timeout).future.result(settings.model_load_timeout)
+            engine.load(model, task, LONGEST_SECONDS).future.result(LONGEST_SECONDS)
         except Exception as error:
             logger.exception("PRELOAD_MODELS: %s is not there: %s", model, error)

@@ -7,7 +7,6 @@ after another, its results are stored in one round trip and acknowledged in anot
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -155,11 +154,10 @@ class TasksInHand:
         return ended
 
     def _expire(self) -> None:
-        now = time.monotonic()
         with self._changed:
             in_hand = tuple(self._in_hand)
         for task in in_hand:
-            task.expire(now)
+            task.expire()
 
     def _finish(self, tasks: Sequence[InferenceTask]) -> None:
         """Results first, so that a process that dies between leaves tasks that have theirs and are not run again."""

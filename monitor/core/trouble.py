@@ -8,6 +8,7 @@ from typing import Literal
 from monitor.core.formatting import format_age, format_count, format_memory, printable
 from monitor.core.snapshot import LaneView, Snapshot, WorkerView
 from settings import keys
+from settings.arriving import arriving_on
 from settings.records import DeviceRecord, WorkerRecord
 
 #: bad: work is lost or stands still; warn: it soon may.
@@ -134,8 +135,11 @@ def _of_record(worker: WorkerView, record: WorkerRecord, task_seconds: float) ->
         text = "different tasks failed on its device, so it takes none now; see its log, driver and cooling"
         yield Trouble("bad", "quarantine", name, text)
     for task in record.running:
-        # Both times are by the worker's own clock.
-        if (seconds := record.sent_at - task.started_at) > task_seconds:
+        if record.loading or arriving_on(record, task.model):
+            continue
+        # All times are by the worker's own clock. Loading does not count.
+        since = max([task.started_at, *(model.loaded_at for model in record.models)])
+        if (seconds := record.sent_at - since) > task_seconds:
             text = f"runs {task.actor} {task.message_id[:8]} for {format_age(seconds)}, longer than TASK_TIMEOUT allows"
             yield Trouble("bad", "stuck", name, f"{text}: the device hangs; end the process, its tasks go to others")
             break

@@ -57,6 +57,17 @@ def test_a_model_that_the_server_does_not_have_fails_its_task(engine: Engine) ->
         classify(engine, "org/unknown").future.result(SECONDS)
 
 
+def test_a_download_is_not_counted_as_the_tasks_own_time(hub: HubServer, engine: Engine) -> None:
+    job = classify(engine)
+    planned = job.deadline
+    wait_until(lambda: hub.asked_for("model.safetensors"), "the weights are asked for")
+
+    hub.gate.set()
+
+    assert job.future.result(SECONDS).load_seconds > 0
+    assert job.deadline > planned
+
+
 def test_how_far_a_download_is_is_told(hub: HubServer, engine: Engine) -> None:
     job = classify(engine)
     wait_until(lambda: hub.asked_for("model.safetensors"), "the weights are asked for")

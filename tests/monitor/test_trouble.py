@@ -5,8 +5,8 @@ import pytest
 
 from monitor.core.snapshot import LaneView, RedisView, Snapshot, Trends, WorkerView
 from monitor.core.trouble import find_troubles
-from settings.records import QueueCounts, TaskRecord
-from tests.monitor.cluster import DEVICE, GIB, record
+from settings.records import ArrivingModel, QueueCounts, TaskRecord
+from tests.monitor.cluster import DEVICE, GIB, model, record
 
 TASK_SECONDS = 300.0
 SERVES = {"queues": ("inference", "control")}
@@ -140,6 +140,20 @@ def test_a_task_that_runs_longer_than_it_may_is_told(seconds: float, told: bool)
     stuck = troubles(workers=(worker(running=(task,), sent_at=1000.0),))
 
     assert stuck == ([("bad", "stuck", "gpu-01-42")] if told else [])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"loading": "org/b@main"},
+        {"arriving": (ArrivingModel(model="org/a", phase="downloading", started_at=0.0),)},
+        {"models": (model("org/a").model_copy(update={"loaded_at": 900.0}),)},
+    ],
+)
+def test_loading_is_not_counted_as_a_tasks_time(fields: dict[str, Any]) -> None:
+    task = TaskRecord(message_id="b4692f0c-5351", actor="embed", model="org/a", started_at=0.0)
+
+    assert troubles(workers=(worker(running=(task,), sent_at=1000.0, **fields),)) == []
 
 
 def test_the_worst_comes_first_and_many_of_a_kind_are_two_lines() -> None:

@@ -45,9 +45,9 @@ class RecordingEngine:
         self.texts: list[tuple[str, ...]] = []
         self.seconds: list[float] = []
 
-    def plan(self, actor: str, request: Request, seconds: float, *_: object) -> Job:
+    def plan(self, actor: str, request: Request, *others: Any) -> Job:
         self.texts.append(request.texts)  # type: ignore[attr-defined]  # of `embed`
-        self.seconds.append(seconds)
+        self.seconds.append(others[-1])
         return job()
 
     def submit(self, jobs: Sequence[Job]) -> None:

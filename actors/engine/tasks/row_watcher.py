@@ -9,7 +9,6 @@ from transformers import StoppingCriteria
 from actors.engine.loader import LoadedModel
 from actors.engine.tasks.growing_text import GrowingText
 from actors.engine.work import Deliver, Output, Row
-from actors.errors import TaskTimedOut
 
 
 class RowWatcher(StoppingCriteria):  # type: ignore[misc]  # untyped when transformers is not installed
@@ -32,8 +31,7 @@ class RowWatcher(StoppingCriteria):  # type: ignore[misc]  # untyped when transf
     def _advance(self, index: int, token: int, generated: int) -> bool:
         """Takes in a row's next token; True when that was its last."""
         row, text = self._rows[index], self._texts[index]
-        if row.job.is_over:
-            row.job.fail(TaskTimedOut("generation was stopped: its time was over"))
+        if row.job.end_if_late():
             return True
         at_end = token in self._end_ids
         if not at_end:
