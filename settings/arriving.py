@@ -6,6 +6,7 @@ from settings.records import ArrivingModel, WorkerRecord
 #: A phase as what the worker does with the model, and what is said behind the model's name.
 _DOING = {
     "looking up": ("looking up", ""),
+    "asking the folder": ("waiting for", ", which the model folder is asked for"),
     "waiting for the registry": ("waiting for", " until the model-manager has it"),
     "waiting for another process": ("waiting for", ", which another process of its host downloads"),
     "downloading": ("downloading", ""),

@@ -24,6 +24,7 @@ WorkerState = Literal["starting", "loading", "idle", "busy", "draining", "quaran
 
 LoadPhase = Literal[
     "looking up",
+    "asking the folder",
     "waiting for the registry",
     "waiting for another process",
     "downloading",

@@ -1,18 +1,20 @@
 """All models that this process can have, without a thread that waits for one."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from actors.errors import ClusterError, ModelBroken, ModelNotFound, ModelRefused, WorkerStopping
+from actors.errors import ModelBroken, ModelNotFound, ModelRefused, WorkerStopping
 from actors.model_store.arrival import Arrival
+from actors.model_store.folder_questions import FolderQuestions
 from actors.model_store.origin import Origin
 from actors.model_store.progress import Progress
 from actors.model_store.reference import ModelReference
 from actors.model_store.remote_store import Fetched, RemoteStore
-from actors.model_store.shared_folder import SharedFolder
+from actors.model_store.shared_folder import ANSWER_SECONDS, SharedFolder
 from settings.config import Settings
 from settings.records import ArrivingModel
 
@@ -32,6 +34,11 @@ class _Answer:
     fetched: Fetched
     asked_at: float
     used_at: float
+    not_in_folder_at: float = -math.inf
+
+    def is_there(self) -> bool:
+        """Whether it is still on this host's disk. A shared folder is not looked into here, because it may hang."""
+        return self.fetched.kept_as is None or self.fetched.stored.folder.is_dir()
 
 
 class ModelStore:
@@ -43,6 +50,7 @@ class ModelStore:
     def __init__(self, settings: Settings, in_use: Callable[[], Collection[tuple[str, str]]] = tuple) -> None:
         self._settings = settings
         self._folder = SharedFolder(settings.model_manager_path)
+        self._questions = FolderQuestions(self._folder, self._arrival)
         self._has_folder = settings.model_manager_path is not None
         self._remote: RemoteStore | None = None
         self._in_use, self._keep_seconds = in_use, settings.task_timeout + settings.model_load_timeout
@@ -60,24 +68,43 @@ class ModelStore:
         """What is on its way to this host."""
         with self._mutex:
             fetches = tuple(self._fetches.values())
-        return tuple(fetch.progress.to_record() for fetch in fetches)
+        return (*self._questions.arriving, *(fetch.progress.to_record() for fetch in fetches))
 
     def find(self, reference: ModelReference) -> Arrival:
         """The verified folder of a model: at once when it is here, else when it has been downloaded.
 
         The future may fail as `SharedFolder.find` and `RemoteStore.fetch` do.
         """
+        if self._remote and (not self._has_folder or self._is_elsewhere(reference)):
+            return self._find_remote(reference)
+        asked = self._questions.ask(reference)
+        if self._remote is None:
+            return asked
+        if asked.done():
+            return self._find_remote(reference) if self._goes_on(reference, asked) else asked
         found = self._arrival(reference)
-        try:
-            if self._has_folder or self._remote is None:
-                found.set_result(self._folder.find(reference))
-                return found
-        except ClusterError as error:
-            # The model-manager may be writing what looks broken, so it is asked.
-            if self._remote is None or not isinstance(error, ModelNotFound | ModelBroken):
-                found.set_exception(error)
-                return found
-        return self._find_remote(reference)
+        asked.add_done_callback(lambda _: self._go_on(reference, asked, found))
+        return found
+
+    def _is_elsewhere(self, reference: ModelReference) -> bool:
+        """Whether the folder has said of late that it has not what the server has."""
+        with self._mutex:
+            answer = self._answers.get(reference)
+            return answer is not None and time.monotonic() - answer.not_in_folder_at < ANSWER_SECONDS
+
+    def _goes_on(self, reference: ModelReference, asked: Arrival) -> bool:
+        """Whether the server is to be asked after the folder: the model-manager may be writing what looks broken."""
+        is_missing = isinstance(asked.exception(), ModelNotFound | ModelBroken)
+        with self._mutex:
+            if is_missing and (answer := self._answers.get(reference)):
+                answer.not_in_folder_at = time.monotonic()
+        return is_missing
+
+    def _go_on(self, reference: ModelReference, asked: Arrival, found: Arrival) -> None:
+        """After a folder that took its time, in the thread that asked it."""
+        source = self._find_remote(reference) if self._goes_on(reference, asked) else asked
+        found.progress = source.progress
+        source.add_done_callback(lambda _: _copy(source, found))
 
     def _arrival(self, reference: ModelReference) -> Arrival:
         return Arrival(Progress(str(reference), self._settings.load_seconds))
@@ -90,9 +117,9 @@ class ModelStore:
         now = time.monotonic()
         with self._mutex:
             answer = self._answers.get(reference)
-            if answer and answer.fetched.stored.folder.is_dir():
+            if answer and answer.is_there():
                 answer.used_at = now
-                if now - answer.asked_at > TRUST_SECONDS:
+                if now - answer.asked_at > (TRUST_SECONDS if answer.fetched.kept_as else ANSWER_SECONDS):
                     self._start_fetch(reference)  # what is here serves until the answer has come
                 found = self._arrival(reference)
                 found.set_result(answer.fetched.stored)
@@ -169,3 +196,10 @@ class ModelStore:
         for reference in self._remote.cache.held - kept:
             if (reference.name, str(reference.revision)) not in loaded:
                 self._remote.cache.let_go(reference)
+
+
+def _copy(source: Arrival, target: Arrival) -> None:
+    if error := source.exception():
+        target.set_exception(error)
+    else:
+        target.set_result(source.result())

@@ -39,6 +39,11 @@ class Progress:
         self._stage = _Stage("looking up", self._began_at)
 
     @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return self._clock() - self._began_at
+
+    @property
     def limit_seconds(self) -> float:
         """How long it may take, by what is known of its size."""
         return self._limit_for(self._size)
@@ -46,7 +51,7 @@ class Progress:
     @property
     def lateness(self) -> LoadTimedOut | None:
         """The error for one that takes too long."""
-        if self._clock() - self._began_at <= (limit := self.limit_seconds):
+        if self.seconds <= (limit := self.limit_seconds):
             return None
         doing = describe_progress(self.to_record())
         return LoadTimedOut(

@@ -1,5 +1,6 @@
 """Models in a folder that the model-manager shares with this host."""
 
+import math
 import re
 import threading
 import time
@@ -44,11 +45,9 @@ class SharedFolder:
           ModelRefused: When loading it would be unsafe.
           StoreUnreachable: When the folder cannot be read.
         """
+        if known := self.known(reference):
+            return known
         now = time.monotonic()
-        with self._mutex:
-            answered_at, stored = self._answers.get(reference, (-ANSWER_SECONDS, None))
-        if stored and now - answered_at < ANSWER_SECONDS:
-            return stored
         try:
             stored = self._look_up(reference)
         except OSError as error:
@@ -56,6 +55,12 @@ class SharedFolder:
         with self._mutex:
             self._answers[reference] = (now, stored)
         return stored
+
+    def known(self, reference: ModelReference) -> StoredModel | None:
+        """An answer that is trusted still; None when the folder has to be looked into."""
+        with self._mutex:
+            answered_at, stored = self._answers.get(reference, (-math.inf, None))
+        return stored if time.monotonic() - answered_at < ANSWER_SECONDS else None
 
     def _look_up(self, reference: ModelReference) -> StoredModel:
         if self._root is None:

@@ -1,6 +1,8 @@
 """One inference task: from its message to a job of the engine, from the ended job to its result."""
 
 import logging
+import math
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from dramatiq import MessageProxy
 
-from actors.errors import DeadlineExceeded, InvalidRequest, TaskCancelled, TaskTimedOut
+from actors.errors import (
+    ClusterError,
+    DeadlineExceeded,
+    InvalidRequest,
+    StoreUnreachable,
+    TaskCancelled,
+    TaskTimedOut,
+)
 from actors.payloads import GenerateRequest, Metadata, TaskResult, Timings, check_size, is_reference, parse_request
 from actors.queueing.cancellations import TaskInHand
 from actors.queueing.deadlines import seconds_left
@@ -50,6 +59,9 @@ class InferenceTask:
         self._job: Job | None = None
         self._stream: Stream | None = None
         self._error: BaseException | None = None
+        self._claimed_at, self._due_at = time.monotonic(), _due_at(message)
+        self._is_claimed, self.is_refused = True, False
+        self._mutex = threading.Lock()
 
     @property
     def model(self) -> str | None:
@@ -63,6 +75,12 @@ class InferenceTask:
         fields: object = self.message.kwargs  # which nobody has checked yet
         return isinstance(fields, dict) and any(map(is_reference, fields.values()))
 
+    @property
+    def reads_files(self) -> bool:
+        """Whether one of these is in a folder, which may hang."""
+        fields = self.message.kwargs.values()
+        return any("$file" in value for value in fields if isinstance(value, dict))
+
     def begin(self, state: ClaimState, when_ended: Callable[[], None]) -> "Job | None":
         """The job to be handed to the engine, if there is anything to run.
 
@@ -75,23 +93,45 @@ class InferenceTask:
         if state.is_cancelled and not state.has_result:
             raise TaskCancelled(f"{self.message.actor_name} was not begun: it was cancelled")
         if state.has_result:
-            self._acknowledge_only()
-            when_ended()
+            if self._leave_claimed():
+                self._acknowledge_only()
+                when_ended()
             return None
-        self._job = self._planned()
-        self.cancellation.when_cancelled(self._job.cancel)
+        job = self._planned()
+        if job is None or not self._leave_claimed():  # refused meanwhile, and settled
+            return None
+        self._job = job
+        self.cancellation.when_cancelled(job.cancel)
         self._job.future.add_done_callback(lambda _: self._end_stream(when_ended))
         return self._job
 
     def refuse(self, error: BaseException, when_ended: Callable[[], None]) -> None:
-        """Ends a task that could not be begun."""
-        self._error = error
-        self._end_stream(when_ended)
+        """Ends a task that could not be begun; one that was begun or refused before is left as it is."""
+        if self._leave_claimed():
+            self._error, self.is_refused = error, True
+            self._end_stream(when_ended)
 
-    def expire(self) -> None:
-        """Ends the job when its time is over, whatever the device is doing."""
+    def expire(self, when_ended: Callable[[], None]) -> None:
+        """Ends the task when its time is over, whatever the device is doing, and whatever its inputs wait for."""
         if self._job:
             self._job.end_if_late()
+        elif self._is_claimed and (error := self._lateness()):
+            self.refuse(error, when_ended)
+
+    def _lateness(self) -> ClusterError | None:
+        """Why a task that has not been begun is no more to be waited for."""
+        actor, now = self.message.actor_name, time.monotonic()
+        if now > self._due_at:
+            return DeadlineExceeded(f"{actor} was not begun: its deadline had passed {now - self._due_at:.1f} s before")
+        if now - self._claimed_at > (limit := self._in.settings.task_timeout):
+            return StoreUnreachable(f"{actor} was not begun: its inputs were not there within TASK_TIMEOUT={limit} s")
+        return None
+
+    def _leave_claimed(self) -> bool:
+        """True for the one who begins, refuses or acknowledges the task: the first."""
+        with self._mutex:
+            is_first, self._is_claimed = self._is_claimed, False
+        return is_first
 
     def result(self) -> dict[str, Any] | None:
         """What is stored for the caller; None when that was done before.
@@ -111,14 +151,18 @@ class InferenceTask:
         output = self._in.engine.finish(self._job)
         return TaskResult(output=output, metadata=self._metadata(completion)).model_dump()
 
-    def _planned(self) -> "Job":
+    def _planned(self) -> "Job | None":
+        """None for a task that was refused while its inputs were fetched."""
         actor, fields, started_at = self.message.actor_name, self.message.kwargs, time.time()
         if self.message.args:
             raise InvalidRequest(f"{actor} takes keywords only, as in {actor}.send(model=…)")
         check_size(fields, self._in.settings.max_payload_bytes)
         keep_alive = keep_alive_of(self.message.options)
         due_at = started_at + _seconds_of_use(actor, seconds_left(self.message.options, started_at))
-        request = parse_request(actor, self._in.inputs.resolve(actor, fields))
+        fields = self._in.inputs.resolve(actor, fields)
+        if self.is_refused:
+            return None
+        request = parse_request(actor, fields)
         if isinstance(request, GenerateRequest) and request.stream:
             self._stream = self._in.streams.open(self.message.message_id, len(reasons_of(self.message.options)))
         queued_seconds = max(0.0, started_at - self.message.message_timestamp / 1000)
@@ -172,3 +216,11 @@ def _seconds_of_use(actor: str, seconds: float) -> float:
     if seconds <= 0:
         raise DeadlineExceeded(f"{actor} was not begun: its deadline had passed {-seconds:.1f} s before")
     return seconds
+
+
+def _due_at(message: MessageProxy) -> float:
+    """Its deadline by `time.monotonic`; one that cannot be read is refused when it is begun."""
+    try:
+        return time.monotonic() + seconds_left(message.options, time.time())
+    except InvalidRequest:
+        return math.inf

@@ -26,15 +26,17 @@ from actors.queueing.commands import Command
 from actors.queueing.lanes import list_of
 from actors.queueing.patience import until_redis_answers
 from actors.queueing.results import ClaimState, ResultBackend, result_backend
+from actors.serving.crew import Crew
 from actors.serving.inference_task import InferenceTask, Surroundings
 from settings import keys
 
 logger = logging.getLogger(__name__)
 
-#: Threads that begin tasks; more than one, because a model store that hangs holds up whoever asks it.
+#: Threads that begin tasks; more than one, because a model store that is slow holds up whoever asks it for a moment.
 STARTERS = 4
 
-#: Threads that begin tasks whose inputs have to be fetched, so that no other task waits for these.
+#: Threads that begin tasks whose inputs have to be fetched, so that no other task waits for these; as many for those
+#: whose inputs are files, because a shared folder may hang.
 FETCHERS = 4
 
 #: How often tasks are looked at whose time may be over.
@@ -58,7 +60,7 @@ class TasksInHand:
         self.is_stopping = False
         self._ended: SimpleQueue[InferenceTask | None] = SimpleQueue()
         self._starters = ThreadPoolExecutor(STARTERS, thread_name_prefix="starter")
-        self._fetchers = ThreadPoolExecutor(FETCHERS, thread_name_prefix="fetcher")
+        self._fetchers, self._readers = Crew(FETCHERS, "fetcher"), Crew(FETCHERS, "reader")
         self._finisher = threading.Thread(target=self._finish_until_stopped, name="finisher", daemon=True)
         self._finisher.start()
 
@@ -92,7 +94,8 @@ class TasksInHand:
             self.is_stopping = True
             self._changed.wait_for(lambda: not self._in_hand, timeout_seconds)
         self._starters.shutdown(wait=False, cancel_futures=True)
-        self._fetchers.shutdown(wait=False, cancel_futures=True)
+        self._fetchers.stop()
+        self._readers.stop()
         self._ended.put(None)
         self._finisher.join(timeout_seconds)
 
@@ -112,13 +115,16 @@ class TasksInHand:
         begun = list(zip(tasks, states, strict=True))
         for task, state in begun:
             if task.fetches_inputs:
-                self._fetchers.submit(self._begin, [(task, state)])
+                crew = self._readers if task.reads_files else self._fetchers
+                crew.submit(partial(self._begin, [(task, state)]))
         self._begin([(task, state) for task, state in begun if not task.fetches_inputs])
 
     def _begin(self, claimed: Iterable[tuple[InferenceTask, ClaimState]]) -> None:
         """Hands tasks to the engine together, so that they may share a batch; a fetcher does so for one with inputs."""
         jobs = []
         for task, state in claimed:
+            if task.is_refused:
+                continue
             try:
                 self._broker.emit_before("process_message", task.message)
                 if job := task.begin(state, partial(self._ended.put, task)):
@@ -157,7 +163,7 @@ class TasksInHand:
         with self._changed:
             in_hand = tuple(self._in_hand)
         for task in in_hand:
-            task.expire()
+            task.expire(partial(self._ended.put, task))
 
     def _finish(self, tasks: Sequence[InferenceTask]) -> None:
         """Results first, so that a process that dies between leaves tasks that have theirs and are not run again."""

@@ -15,6 +15,8 @@ from actors.client import Client
 from actors.devices.backend import DeviceName
 from actors.engine.work import Completion, Job, Output
 from actors.errors import InferenceFailed, PermanentError, ResultTimeout, StoreUnreachable
+from actors.model_store.arrival import Arrival
+from actors.model_store.progress import Progress
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.cancellations import Cancellations
 from actors.queueing.commands import execute
@@ -39,11 +41,14 @@ class Engine:
     def __init__(self) -> None:
         self.jobs: list[Job] = []
         self.refuses_with: Exception | None = None
+        self.coming_model: Arrival | None = None
 
     def plan(self, *_: Any) -> Job:
         if self.refuses_with:
             raise self.refuses_with
-        return job("org/name")
+        planned = job("org/name")
+        planned.coming_model = self.coming_model
+        return planned
 
     def submit(self, jobs: Sequence[Job]) -> None:
         self.jobs.extend(jobs)
@@ -182,6 +187,18 @@ def test_what_may_pass_is_tried_again_later(
 
     wait_until(lambda: queue_redis.hlen(keys.delayed_bodies(keys.INFERENCE_QUEUE)) == 1, "it is delayed")
     wait_until(lambda: bodies(queue_redis) == 0, "the first attempt is acknowledged")
+
+
+def test_a_task_whose_model_does_not_come_is_tried_again_and_leaves_its_place(
+    client: Client, claim: Callable[[], bool], engine: Engine, tasks: TasksInHand, queue_redis: redis.Redis
+) -> None:
+    engine.coming_model = Arrival(Progress("org/name", lambda size: 0.0))
+    client.send("embed", **REQUEST)
+
+    claim()
+
+    wait_until(lambda: not len(tasks), "its place is free")
+    assert queue_redis.hlen(keys.delayed_bodies(keys.INFERENCE_QUEUE)) == 1
 
 
 def test_a_task_that_has_its_result_is_acknowledged_and_not_begun(
