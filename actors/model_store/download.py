@@ -3,8 +3,10 @@
 import errno
 import hashlib
 import logging
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.parse import quote
@@ -27,6 +29,9 @@ PAUSE_SECONDS = 0.5
 #: How often the log tells how far a download is.
 PROGRESS_SECONDS = 10.0
 
+#: So many files come at a time, on a connection each: one alone rarely fills a fast network.
+FILES_AT_ONCE = 4
+
 #: Ends the name of a file that is not whole.
 PART = ".part"
 
@@ -38,8 +43,9 @@ class Download:
         self, origin: Origin, manifest: Manifest, folder: Path, check: Callable[[], None], progress: Progress
     ) -> None:
         self._origin, self._manifest, self._folder = origin, manifest, folder
-        self._check, self._progress = check, progress
-        self._came_bytes = 0
+        self._check_caller, self._progress = check, progress
+        self._came_bytes, self._has_failed = 0, False
+        self._mutex = threading.Lock()
         self._started = self._told = time.monotonic()
 
     def run(self) -> None:
@@ -51,23 +57,33 @@ class Download:
           StoreUnreachable: When the server does not answer, or the connection is cut again and again.
         """
         self._begin()
-        for file in self._manifest.files:
-            target = self._folder / file.path
-            if not target.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                self._bring(file, target)
+        with ThreadPoolExecutor(FILES_AT_ONCE, thread_name_prefix="download") as threads:
+            brought = [threads.submit(self._bring, file) for file in self._manifest.files]
+            try:
+                for each in as_completed(brought):
+                    each.result()
+            except BaseException:
+                self._has_failed = True  # the other files go on at the next attempt
+                threads.shutdown(wait=False, cancel_futures=True)
+                raise
         seconds = time.monotonic() - self._started
         logger.info("Downloaded %s: %d bytes in %.1f s.", self._manifest.reference, self._came_bytes, seconds)
 
     def _begin(self) -> None:
         self._progress.begin("downloading", self._manifest.size, bytes_in(self._folder))
 
-    def _bring(self, file: RemoteFile, target: Path) -> None:
+    # What follows runs in a thread for each file.
+
+    def _bring(self, file: RemoteFile) -> None:
+        target = self._folder / file.path
+        if target.exists():
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(target.name + PART)
         is_resumed = part.exists()
         checksum = self._fill(file, part)
         if self._progress.has_all_bytes:
-            self._progress.begin("verifying", self._manifest.size)
+            self._progress.begin("verifying", self._manifest.size, self._manifest.size)
         if digest_of(part, checksum) != checksum and is_resumed:
             # What lay there may have been cut by a crash of this host, so it is not yet the server's fault.
             part.unlink()
@@ -85,7 +101,7 @@ class Download:
         """Brings all bytes, through cut connections; returns the checksum that they should have."""
         fruitless = 0
         while True:
-            before = self._came_bytes
+            before = _size(part)
             try:
                 if checksum := self._append(file, part):
                     return checksum
@@ -94,7 +110,7 @@ class Download:
                 if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                     raise StoreFull(f"{self._manifest.reference}: {self._folder} is on a disk that is full") from error
                 reason = repr(error)
-            fruitless = fruitless + 1 if self._came_bytes == before else 0
+            fruitless = fruitless + 1 if _size(part) <= before else 0
             if fruitless >= ATTEMPTS:
                 raise StoreUnreachable(f"{self._manifest.reference}: {file.path} does not come to its end: {reason}")
             logger.warning("%s: %s is asked for again: %s.", self._manifest.reference, file.path, reason)
@@ -106,7 +122,7 @@ class Download:
         name, revision = self._manifest.reference.name, self._manifest.revision
         if file.size is None or file.checksum is None:
             self._drop(part)  # it may be whole, and nothing here could tell
-        offset = part.stat().st_size if part.exists() else 0
+        offset = _size(part)
         if file.size is not None and file.checksum and offset >= file.size > 0:
             return file.checksum
         path = f"/{quote(name)}/resolve/{quote(revision, safe='')}/{quote(file.path)}"
@@ -120,25 +136,35 @@ class Download:
             with part.open("ab") as written:
                 while chunk := response.read1(CHUNK_BYTES):  # what has come: a slow server must not hide the time
                     written.write(chunk)
-                    self._came_bytes += len(chunk)
-                    self._progress.add(len(chunk))
+                    self._note(len(chunk))
                     self._check()
-                    self._tell()
                 return checksum if size is None or written.tell() >= size else None
 
-    def _tell(self) -> None:
-        now = time.monotonic()
-        if now - self._told < PROGRESS_SECONDS:
-            return
-        self._told = now
-        speed = self._came_bytes / (now - self._started)
+    def _check(self) -> None:
+        self._check_caller()
+        if self._has_failed:
+            raise StoreUnreachable(f"{self._manifest.reference}: another of its files cannot be had")
+
+    def _note(self, size: int) -> None:
+        """So many bytes came; the log is told now and then."""
+        self._progress.add(size)
+        with self._mutex:
+            self._came_bytes += size
+            now = time.monotonic()
+            if now - self._told < PROGRESS_SECONDS:
+                return
+            self._told = now
+            speed = self._came_bytes / (now - self._started)
         logger.info("At %.1f MB/s: %s.", speed / 1e6, describe_arriving(self._progress.to_record()))
 
     def _drop(self, part: Path) -> None:
         """Bytes that have to come again."""
-        if part.exists():
-            self._progress.add(-part.stat().st_size)
-            part.unlink()
+        self._progress.add(-_size(part))
+        part.unlink(missing_ok=True)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def digest_of(path: Path, like: str) -> str:

@@ -22,6 +22,7 @@ from actors.errors import (
     WorkerStopping,
 )
 from actors.model_store import disk_cache, download, model_store, registry
+from actors.model_store.download import FILES_AT_ONCE
 from actors.model_store.model_store import ModelStore
 from actors.model_store.origin import Origin
 from actors.model_store.reference import ModelReference
@@ -112,6 +113,32 @@ def test_a_model_with_pickles_only_is_refused_before_anything_is_fetched(
     with pytest.raises(ModelRefused, match=r"only pytorch_model\.bin is there"):
         found(new_store())
     assert not hub.asked_for("config.json")
+
+
+def test_a_few_files_come_at_a_time(hub: HubServer, new_store: Callable[..., ModelStore]) -> None:
+    shards = [f"model-{number}-of-6.safetensors" for number in range(6)]
+    for shard in shards:
+        write_weights(hub.root / MODEL / shard)
+    hub.gate = threading.Event()
+    coming = new_store().find(ModelReference.parse(MODEL))
+
+    wait_until(lambda: hub.asked_for(".safetensors") == FILES_AT_ONCE, "as many are asked for as come at a time")
+    hub.gate.set()
+
+    stored = coming.result(SECONDS)
+    assert {*shards, "model.safetensors"} <= {path.name for path in stored.folder.iterdir()}
+
+
+def test_a_file_that_cannot_be_had_ends_the_others(hub: HubServer, new_store: Callable[..., ModelStore]) -> None:
+    for number in range(3):
+        write_weights(hub.root / MODEL / f"model-{number}-of-3.safetensors")
+    hub.cut_after_bytes, hub.cuts_left = 0, 100
+
+    with pytest.raises(StoreUnreachable, match="does not come to its end"):
+        found(new_store())
+
+    hub.cuts_left = 0
+    assert len(list(found(new_store()).folder.glob("*.safetensors"))) == 4
 
 
 def test_a_cut_download_goes_on_where_it_was_cut(hub: HubServer, new_store: Callable[..., ModelStore]) -> None:
