@@ -167,6 +167,11 @@ class Settings(BaseSettings):
     """Models that a worker loads and computes with once before it takes tasks: org/name or TASK=org/name, with commas
     between. Not said, the task is the one that the model was made for."""
 
+    host_cache_gb: float | None = Field(default=None, ge=0)
+    """Gigabytes (10^9 bytes) of RAM in which each process keeps the weights of models that had to leave its device, so
+    that they come back without being read. 0: none. Not set: a sixteenth of the RAM, none below 16 GB. The device cpu
+    needs none."""
+
     swap_max_wait: float = Field(default=10.0, ge=0, le=3600)
     """Seconds that a task may wait for its model while workers are busy with others, before one of them swaps."""
 

@@ -19,6 +19,7 @@ from actors.engine.holding import HOLDINGS
 from actors.engine.loader import LoadedModel, ModelInput
 from actors.engine.loading import STUCK_MARGIN_SECONDS, Loading
 from actors.engine.model_cache import ModelCache
+from actors.engine.parking import Parking, host_budget_bytes
 from actors.engine.raised import described
 from actors.engine.service_times import ServiceTimes
 from actors.engine.task import Task, load_task
@@ -219,10 +220,17 @@ class Engine:
         self._watchdog.watch(f"opening {self._name}", self._settings.model_load_timeout)
         try:
             self._device = backend_module(self._name.backend).open_device(self._name.index, self._settings)
-            self._cache = ModelCache(self._budget_bytes(), self._device.release)
+            self._parking = Parking(self._device, host_budget_bytes(self._settings, self._device))
+            self._cache = ModelCache(self._budget_bytes(), self._device.release, self._parking.park)
             self._runner = BatchRunner(self._device, self._cache)
             self._loading = Loading(
-                self._device, self._cache, self._settings, self.footprints, self._watchdog, self._clock
+                self._device,
+                self._cache,
+                self._parking,
+                self._settings,
+                self.footprints,
+                self._watchdog,
+                self._clock,
             )
         except BaseException as error:  # noqa: BLE001  # whoever waits in `start` gets it
             self._watchdog.rest()

@@ -4,7 +4,9 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from transformers.utils import logging as transformers_logging
 
 from actors.devices.backend import Device
 from actors.engine.batch_cost import BatchCost
+from actors.engine.host_weights import tensor_bytes
 from actors.engine.weights_told import weights_told_to
 from actors.engine.work import ModelKey
 from actors.errors import ClusterError, ModelBroken, ModelRefused
@@ -134,23 +137,27 @@ def choose_dtype(requested: str, architecture: str, stored: StoredModel, device:
 def load_model(key: ModelKey, stored: StoredModel, device: Device, dtype: str, progress: Progress) -> LoadedModel:
     """Reads a model on the CPU, moves it to the device and measures what it takes there. On the device thread.
 
+    Its tokenizer is read while the weights are copied.
+
     Raises:
       ModelBroken: When transformers cannot read it.
       ModelRefused: When it would need code from the model's author, or cannot be held by this device.
     """
     before = device.memory().allocated
     progress.begin("reading", stored.weights_bytes)
-    try:
-        with weights_told_to(progress, stored.weights_bytes):
-            module, tokenizer, pipeline = _read(key, stored, device, dtype)
-    except (ClusterError, torch.OutOfMemoryError, MemoryError):
-        raise
-    except Exception as error:  # transformers raises whatever its parts raise
-        raise _reason(key, error) from error
+    with _own_errors(key), weights_told_to(progress, stored.weights_bytes):
+        module, pipeline = _read(key, stored, device, dtype)
     module.eval()
     progress.check()
-    progress.begin("copying", _tensor_bytes(module))
-    device.place_module(module)
+    progress.begin("copying", tensor_bytes(module))
+    # Not before this: transformers imports on demand, and two threads that do so get half of a module.
+    with ThreadPoolExecutor(1, "tokenizer") as beside:
+        tokenizer = beside.submit(_read_tokenizer, stored, pipeline)
+        device.place_module(module)
+    if tokenizer.exception():
+        module.to("meta")  # the error keeps this frame, and with it the module
+    with _own_errors(key):
+        tokenizer.result()
     if pipeline is not None:
         pipeline.device = device.torch_device
     after = device.memory().allocated
@@ -160,27 +167,40 @@ def load_model(key: ModelKey, stored: StoredModel, device: Device, dtype: str, p
         stored=stored,
         device=device,
         module=module,
-        tokenizer=tokenizer,
+        tokenizer=tokenizer.result(),
         dtype=dtype,
-        footprint=max(measured, _tensor_bytes(module)),
+        footprint=max(measured, tensor_bytes(module)),
         pipeline=pipeline,
     )
 
 
-def _read(key: ModelKey, stored: StoredModel, device: Device, dtype: str) -> tuple[Any, Any, Any]:
-    """The module, its tokenizer, and the pipeline around them where there is one; all still on the CPU."""
+@contextmanager
+def _own_errors(key: ModelKey) -> Iterator[None]:
+    """Says what is wrong with the model; transformers raises whatever its parts raise."""
+    try:
+        yield
+    except (ClusterError, torch.OutOfMemoryError, MemoryError):
+        raise
+    except Exception as error:
+        raise _reason(key, error) from error
+
+
+def _read(key: ModelKey, stored: StoredModel, device: Device, dtype: str) -> tuple[Any, Any]:
+    """The module, and the pipeline around it where there is one; both still on the CPU."""
     options: dict[str, Any] = {"use_safetensors": True}
     if device.attention:
         options["attn_implementation"] = device.attention
     if key.architecture.startswith(PIPELINE):
         pipeline = _read_pipeline(key, str(stored.folder), getattr(torch, dtype), options)
-        return pipeline.model, pipeline.tokenizer, pipeline
+        return pipeline.model, pipeline
     architecture = getattr(transformers, key.architecture)
-    module = _read_module(key, architecture, str(stored.folder), getattr(torch, dtype), options)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(
-        stored.folder, local_files_only=True, trust_remote_code=False
-    )
-    return module, tokenizer, None
+    return _read_module(key, architecture, str(stored.folder), getattr(torch, dtype), options), None
+
+
+def _read_tokenizer(stored: StoredModel, pipeline: Any) -> Any:
+    if pipeline is not None:
+        return pipeline.tokenizer
+    return transformers.AutoTokenizer.from_pretrained(stored.folder, local_files_only=True, trust_remote_code=False)
 
 
 def _read_module(key: ModelKey, architecture: Any, folder: str, dtype: torch.dtype, options: dict[str, Any]) -> Any:
@@ -224,9 +244,3 @@ def _reason(key: ModelKey, error: Exception) -> ClusterError:
         return ModelRefused(f"{key} needs code from its author to be run, which is never done")
     logger.warning("Model %s cannot be loaded as %s.", key, key.architecture, exc_info=error)
     return ModelBroken(f"{key} cannot be loaded as {key.architecture}: {first_line}")
-
-
-def _tensor_bytes(module: torch.nn.Module) -> int:
-    """What parameters and buffers take; shared ones count once."""
-    tensors = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())

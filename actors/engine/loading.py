@@ -10,6 +10,7 @@ from actors.devices.out_of_memory import is_out_of_memory
 from actors.engine.footprints import Footprints
 from actors.engine.loader import LoadedModel, choose_dtype, load_model
 from actors.engine.model_cache import ModelCache
+from actors.engine.parking import Parking
 from actors.engine.raised import drop_tensors, raise_if_lost
 from actors.engine.watchdog import Watchdog
 from actors.engine.work import Job, ModelKey
@@ -32,12 +33,13 @@ class Loading:
         self,
         device: Device,
         cache: ModelCache,
+        parking: Parking,
         settings: Settings,
         footprints: Footprints,
         watchdog: Watchdog,
         clock: WorkClock,
     ) -> None:
-        self._device, self._cache, self._settings = device, cache, settings
+        self._device, self._cache, self._parking, self._settings = device, cache, parking, settings
         self._footprints, self._watchdog, self._clock = footprints, watchdog, clock
         self.current: ModelKey | None = None
         self.progress: Progress | None = None
@@ -62,8 +64,6 @@ class Loading:
                 model = self._load_with_room(job, dtype, progress)
         finally:
             self.current = self.progress = None
-        # Each pass is progress: a batch, or one token of a generation.
-        model.module.register_forward_hook(lambda *_: self._watchdog.progress())
         model.load_seconds = time.monotonic() - started
         model.keep_alive_seconds = keep_alive_seconds(self._settings.keep_alive)
         self._footprints.note(job.key, dtype, model.footprint)
@@ -75,7 +75,7 @@ class Loading:
         while True:
             self._watchdog.watch(f"loading {job.key}", progress.limit_seconds + STUCK_MARGIN_SECONDS)
             try:
-                return load_model(job.key, job.model, self._device, dtype, progress)
+                return self._parking.bring_back(job.key) or self._read(job, dtype, progress)
             except LoadTimedOut as error:
                 drop_tensors(error)
                 self._device.release()
@@ -90,6 +90,12 @@ class Loading:
                     raise DeviceOutOfMemory(
                         f"{job.key} does not fit in {self._device.name}'s memory: {error}"
                     ) from None
+
+    def _read(self, job: Job, dtype: str, progress: Progress) -> LoadedModel:
+        model = load_model(job.key, job.model, self._device, dtype, progress)
+        # Each pass is progress: a batch, or one token of a generation.
+        model.module.register_forward_hook(lambda *_: self._watchdog.progress())
+        return model
 
     @contextmanager
     def warming_up(self, job: Job) -> Iterator[None]:

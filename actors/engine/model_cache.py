@@ -19,9 +19,15 @@ logger = logging.getLogger(__name__)
 class ModelCache:
     """Loaded models within a budget of bytes. Changed by the device thread only; others may read `models`."""
 
-    def __init__(self, budget_bytes: int | None, release: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        budget_bytes: int | None,
+        release: Callable[[], None],
+        park: Callable[[LoadedModel], bool] = lambda model: False,
+    ) -> None:
+        """`park` takes a model off the device and keeps it elsewhere, or returns False."""
         self.budget_bytes = budget_bytes
-        self._release = release
+        self._release, self._park = release, park
         self._models: OrderedDict[ModelKey, LoadedModel] = OrderedDict()
         # Replaced as a whole: an OrderedDict that another thread copies while it changes crashes the process.
         self._published: tuple[LoadedModel, ...] = ()
@@ -90,7 +96,8 @@ class ModelCache:
         return [model for key, model in self._models.items() if name in (key.name, str(key))]
 
     def clear(self) -> None:
-        """Frees everything."""
+        """Frees everything, and keeps nothing of it elsewhere."""
+        self._park = lambda model: False
         for key in list(self._models):
             self.evict(key)
 
@@ -99,6 +106,9 @@ class ModelCache:
         model = self._models.pop(key)
         self._publish()
         logger.info("Unloading %s (%d bytes).", key, model.footprint)
+        if self._park(model):
+            self._release()
+            return
         del model
         self._collect()
 

@@ -8,13 +8,16 @@ from pathlib import Path
 
 def _run(site: Path, model_folder: Path, state_dir: Path, limit_bytes: int, script: str) -> str:
     prelude = f"""
+        import sys
         from pathlib import Path
+        from actors.engine import loading
         from actors.devices.backend import DeviceName
         from actors.engine.engine import Engine
         from actors.payloads import parse_request
         from settings.config import Settings
         import torch_directml
-        settings = Settings(_env_file=None, model_manager_path=Path({str(model_folder)!r}), state_dir=Path("."))
+        folder = Path({str(model_folder)!r})
+        settings = Settings(_env_file=None, model_manager_path=folder, state_dir=Path("."), host_cache_gb=1)
         engine = Engine(DeviceName("directml", 0), settings)
         engine.start()
         def run(actor, **fields):
@@ -84,6 +87,33 @@ def test_the_memory_is_free_when_the_engine_has_stopped(
     """
 
     assert _run(directml_site, model_folder, tmp_path, 0, script) == "True\n0\n"
+
+
+def test_an_unloaded_model_leaves_the_device_and_comes_back_as_it_was_without_reading_a_file(
+    directml_site: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    script = """
+        def written():
+            job = run("generate", model=writer, prompt="The", max_new_tokens=8, temperature=0)
+            return job.future.result().outputs
+        opened = []
+        sys.addaudithook(lambda event, details: event == "open" and opened.append(str(details[0])))
+        read = lambda: [path for path in opened if path.startswith(str(folder))]
+
+        first = written()
+        print(used() > 1_000_000, len(read()) > 1)
+        for _ in range(2):
+            engine.hold("unload", writer).result()
+            opened.clear()
+            loading.load_model = None  # safetensors opens files without Python
+            print(used(), written() == first, read())
+        (model,) = engine.status().models
+        print(model.module.lm_head.weight is model.module.transformer.wte.weight)
+    """
+
+    printed = _run(directml_site, model_folder, tmp_path, 0, script)
+
+    assert printed.splitlines() == ["True True", "0 True []", "0 True []", "True"]
 
 
 def test_weights_that_are_one_on_the_cpu_are_one_on_the_device(
