@@ -67,10 +67,16 @@ class Engine:
     def __init__(self, device: DeviceName, settings: Settings) -> None:
         self._device = StandInDevice(device)
         self.footprints, self.service_times = Footprints(), ServiceTimes()
+        self.expected: list[str] = []
+        """The models that were said to be needed next."""
         self._threads = ThreadPoolExecutor(THREADS)
 
     def start(self) -> StandInDevice:
         return self._device
+
+    def expect(self, model: str) -> None:
+        """Has nothing to read, and remembers it."""
+        self.expected.append(model)
 
     def stop(self) -> None:
         """Ends its threads after what they have in hand."""

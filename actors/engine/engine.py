@@ -20,6 +20,7 @@ from actors.engine.loader import LoadedModel, ModelInput
 from actors.engine.loading import STUCK_MARGIN_SECONDS, Loading
 from actors.engine.model_cache import ModelCache
 from actors.engine.parking import Parking, host_budget_bytes
+from actors.engine.prefetch import Prefetch
 from actors.engine.raised import described
 from actors.engine.service_times import ServiceTimes
 from actors.engine.task import Task, load_task
@@ -76,6 +77,7 @@ class Engine:
         self._stopping = False
         self._ending: TransientError = WorkerStopping("the worker is shutting down")
         self._watchdog, self._clock = Watchdog(), WorkClock()
+        self._prefetch = Prefetch(self._find_here, self._may_read_ahead)
         self._opened: Future[Device] = Future()
         self._thread = threading.Thread(target=self._run, name=f"device-{device}", daemon=True)
 
@@ -87,7 +89,9 @@ class Engine:
         """
         self._watchdog.start()
         self._thread.start()
-        return self._opened.result()
+        device = self._opened.result()
+        self._prefetch.start()
+        return device
 
     def plan(
         self,
@@ -156,6 +160,11 @@ class Engine:
         self.submit([job])
         return job
 
+    def expect(self, model: str) -> None:
+        """Says that a model is probably needed next, so that its files are in memory by then. Never fails, and takes no
+        time."""
+        self._prefetch.expect(model)
+
     def hold(self, action: str, model: str) -> "Future[tuple[str, ...]]":
         """Unloads, pins or unpins a model; the future holds the ids of what is meant, or `ModelNotLoaded`."""
         return self.between_batches(partial(HOLDINGS[action], model))
@@ -183,6 +192,7 @@ class Engine:
             self._stopping = True
             self._changed.notify()
         self._store.stop()
+        self._prefetch.stop()
         self._thread.join()
         self._watchdog.stop()
 
@@ -208,6 +218,14 @@ class Engine:
 
     def _loaded_models(self) -> list[tuple[str, str]]:
         return [(model.key.name, model.key.revision) for model in self.status().models]
+
+    def _find_here(self, name: str) -> StoredModel | None:
+        return self._store.find_here(ModelReference.parse(name))
+
+    def _may_read_ahead(self, model: StoredModel) -> bool:
+        """While nothing is loaded, which is in more of a hurry, and unless it is in memory already."""
+        held = {(key.name, key.revision) for key in (*self._parking.models, *(one.key for one in self._cache.models))}
+        return self._loading.current is None and (model.name, model.revision) not in held
 
     def _task(self, actor: str) -> Task:
         if actor not in self._tasks:

@@ -109,6 +109,18 @@ class ModelStore:
     def _arrival(self, reference: ModelReference) -> Arrival:
         return Arrival(Progress(str(reference), self._settings.load_seconds))
 
+    def find_here(self, reference: ModelReference) -> StoredModel | None:
+        """A model that is on this host or in the folder already; None when it would have to be downloaded.
+
+        Raises:
+          ClusterError: As `SharedFolder.find`.
+        """
+        with self._mutex:
+            answer = self._answers.get(reference)
+        if answer or not self._has_folder:
+            return answer.fetched.stored if answer else None
+        return self._folder.find(reference)
+
     def stop(self) -> None:
         """Ends downloads; what came is kept."""
         self._stopped.set()

@@ -67,6 +67,11 @@ def verify(name: str, revision: str, folder: Path, root: Path) -> StoredModel:
     )
 
 
+def weight_files(stored: StoredModel) -> list[Path]:
+    """The files that loading a model reads its weights from."""
+    return _shards(stored.folder, stored.name)
+
+
 def fingerprint(folder: Path) -> str:
     """Names the state of a folder by its files' names, sizes and times; any change makes it another."""
     digest = hashlib.sha256()

@@ -82,6 +82,19 @@ def choose_claim(
     return Claim(head.lane, min(claimant.room, math.ceil(head.depth / (1 + len(free_others)))))
 
 
+def next_model(heads: Sequence[LaneHead], claimant: Claimant, free_others: Sequence[Collection[str]]) -> str | None:
+    """The model that this worker will probably have to load next: whose turn it is among those that nobody holds."""
+    strangers = [
+        head
+        for head in heads
+        if head.model is not None
+        and head.model not in claimant.models
+        and not _is_held(head.model, free_others)
+        and not _is_left_to_others(head, claimant)
+    ]
+    return min(strangers, key=_turn).model if strangers else None
+
+
 def _is_overdue(
     head: LaneHead, claimant: Claimant, free_others: Sequence[Collection[str]], swap_max_wait: float
 ) -> bool:

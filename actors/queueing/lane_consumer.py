@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from dramatiq.message import Message
 
 from actors.context import DeviceWorker, device_worker
-from actors.queueing.claims import Claimant, choose_claim
+from actors.queueing.claims import Claimant, choose_claim, next_model
 from actors.queueing.consumer import WakingConsumer
 from actors.queueing.lanes import LaneReader, all_lists, list_of
 
@@ -43,6 +43,8 @@ class LaneConsumer(WakingConsumer):
         look = self._reader.look(is_free=not is_busy, models=models - shunned)
         claimant = Claimant(room, is_busy, models, shunned)
         claim = choose_claim(look.heads, claimant, look.free_others, self.broker.swap_max_wait)
+        if self._worker and is_busy and (expected := next_model(look.heads, claimant, look.free_others)):
+            self._worker.engine.expect(expected)
         if claim or look.heads:
             self.misses = 0  # what is left to a free worker is looked at again soon
         fetched = self._fetch_from(claim.lane, claim.count) if claim else []

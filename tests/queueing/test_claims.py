@@ -13,6 +13,7 @@ from actors.queueing.claims import (
     Claimant,
     LaneHead,
     choose_claim,
+    next_model,
 )
 
 SWAP_MAX_WAIT = 10.0
@@ -174,3 +175,18 @@ def test_nothing_starves_among_loaded_models(
     claimant = Claimant(8, False, frozenset("abcdez"), shunned)
 
     assert choose_claim([*heads, oldest_possible], claimant, [], SWAP_MAX_WAIT) == Claim("starving", 1)
+
+
+def test_the_next_model_is_the_one_that_has_waited_the_longest_of_those_that_nobody_holds() -> None:
+    heads = [head(None, age=9), head("mine", age=8), head("theirs", age=7), head("old", age=6), head("new", age=1)]
+
+    assert next_model(heads, busy("mine"), [{"theirs"}]) == "old"
+    assert next_model([*heads, head("urgent", priority=HIGH)], busy("mine"), [{"theirs"}]) == "urgent"
+    assert next_model(heads[:3], busy("mine"), [{"theirs"}]) is None
+
+
+def test_a_model_that_has_just_failed_here_is_not_expected_while_others_may_take_it() -> None:
+    claimant = Claimant(1, is_busy=True, models=(), shunned=("broken",))
+
+    assert next_model([head("broken")], claimant, []) is None
+    assert next_model([head("broken", age=SHUNNED_SECONDS)], claimant, []) == "broken"
