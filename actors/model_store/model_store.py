@@ -15,6 +15,7 @@ from actors.model_store.progress import Progress
 from actors.model_store.reference import ModelReference
 from actors.model_store.remote_store import Fetched, RemoteStore
 from actors.model_store.shared_folder import ANSWER_SECONDS, SharedFolder
+from actors.model_store.stored_model import StoredModel
 from settings.config import Settings
 from settings.records import ArrivingModel
 
