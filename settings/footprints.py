@@ -1,4 +1,4 @@
-"""What models took in memory, shared among identical devices: of the same backend, name and size."""
+"""What models took in memory, and their batches may, shared among identical devices: of one backend, name and size."""
 
 import logging
 from collections.abc import Mapping
@@ -22,10 +22,22 @@ def field(revision: str, architecture: str, dtype: str, device_class: str) -> st
     return f"{revision} {architecture} {dtype} {device_class}"
 
 
+def ceiling_field(revision: str, architecture: str, dtype: str, device_class: str) -> str:
+    """Where the padded tokens stand that fit into one batch."""
+    return f"{field(revision, architecture, dtype, device_class)} tokens"
+
+
 def note_footprints(pipe: Any, model: str, measured: Mapping[str, int]) -> None:
     """Adds to a pipeline what was measured of a model, by field."""
     key = keys.footprint(model)
     pipe.hset(key, mapping={**measured, LAST_FOOTPRINT: max(measured.values())})
+    pipe.expire(key, FOOTPRINT_TTL_SECONDS)
+
+
+def note_ceiling(pipe: Any, model: str, name: str, tokens: int) -> None:
+    """Adds to a pipeline how large a batch of a model may be."""
+    key = keys.footprint(model)
+    pipe.hset(key, name, tokens)
     pipe.expire(key, FOOTPRINT_TTL_SECONDS)
 
 

@@ -74,7 +74,7 @@ def control_queue(worker_id: str) -> str:
 
 
 def footprint(model: str) -> str:
-    """Hash of the bytes that a model took when it was loaded: by revision, precision and device, and `last`; a TTL."""
+    """Hash of a model's bytes in memory and of its largest batch: by revision, precision and device; a TTL."""
     return f"cm:footprints:{model.partition('@')[0]}"
 
 

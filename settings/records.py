@@ -59,6 +59,7 @@ class DeviceRecord(Record):
 
     `identity` tells identical cards apart: a PCI address, or the LUID that Windows gives until the next start.
     `memory_shared_total` is the host's RAM that a driver lends to the device, never part of `memory_total`.
+    `memory_unreturned` is what unloaded models of this process should have given back and did not.
     """
 
     name: str
@@ -74,6 +75,7 @@ class DeviceRecord(Record):
     temperature_celsius: float | None = None
     activity_source: str | None = None
     models_budget: int | None = None
+    memory_unreturned: int | None = None
 
 
 class ModelRecord(Record):

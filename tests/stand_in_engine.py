@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from actors.devices.backend import DeviceActivity, DeviceMemory, DeviceName
+from actors.engine.ceilings import Ceilings
 from actors.engine.footprints import Footprints
 from actors.engine.service_times import ServiceTimes
+from actors.engine.unreturned import Unreturned
 from actors.engine.work import Completion, Job, Output, Plan
 from actors.model_store.stored_model import StoredModel
 from actors.payloads import ClassifyRequest
@@ -66,7 +68,8 @@ class Engine:
 
     def __init__(self, device: DeviceName, settings: Settings) -> None:
         self._device = StandInDevice(device)
-        self.footprints, self.service_times = Footprints(), ServiceTimes()
+        self.footprints, self.ceilings = Footprints(), Ceilings()
+        self.service_times, self.unreturned = ServiceTimes(), Unreturned()
         self.expected: list[str] = []
         """The models that were said to be needed next."""
         self._threads = ThreadPoolExecutor(THREADS)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from actors.devices.backend import Device
 from actors.devices.out_of_memory import is_out_of_memory
-from actors.engine.batcher import halves, padded_tokens
+from actors.engine.batcher import halves, padded_tokens, tokens_at_end
 from actors.engine.loader import LoadedModel
 from actors.engine.model_cache import ModelCache
 from actors.engine.raised import described, drop_tensors, raise_if_lost
@@ -47,8 +47,9 @@ class BatchRunner:
             job.compute_seconds += seconds
         if error is None:
             model.cost.note(padded_tokens(rows), seconds)
+            model.ceiling.note_success(tokens_at_end(rows))
         elif left:
-            self._run_what_is_left(task, model, left, error)
+            self._run_what_is_left(task, model, rows, left, error)
 
     def _delivery(self, model: LoadedModel, size: int, started: float) -> Callable[[Row, Output], None]:
         def deliver(row: Row, output: Output) -> None:
@@ -72,18 +73,37 @@ class BatchRunner:
             self.is_computing = False
         return None
 
-    def _run_what_is_left(self, task: Task, model: LoadedModel, left: Sequence[Row], error: Exception) -> None:
+    def _run_what_is_left(
+        self, task: Task, model: LoadedModel, rows: Sequence[Row], left: Sequence[Row], error: Exception
+    ) -> None:
         raise_if_lost(self._device.name, error)
-        if is_out_of_memory(error) and self._cache.evict_idle():
+        if is_out_of_memory(error) and self._makes_room(model, rows):
             self.run(task, model, left)
-            return
-        if len(left) == 1:
+        elif len(rows) == 1:
             left[0].job.fail(self._verdict(left[0].job, error))
-            return
-        logger.warning("A batch of %d rows failed (%s); trying its halves.", len(left), described(error))
-        self._device.release()
-        for half in halves(left):
-            self.run(task, model, half)
+        else:
+            logger.warning("A batch of %d rows failed (%s); trying its halves.", len(rows), described(error))
+            self._device.release()
+            self._run_halves(task, model, left)
+
+    def _makes_room(self, model: LoadedModel, rows: Sequence[Row]) -> bool:
+        """Whether an idle model could be unloaded for a batch; none is for a mere trial of a larger one."""
+        size = tokens_at_end(rows)
+        is_trial = len(rows) > 1 and model.ceiling.is_beyond(size)
+        if not is_trial and self._cache.evict_idle():
+            return True
+        if len(rows) > 1:
+            model.ceiling.note_failure(size)
+            logger.info("Batches with %s hold %s tokens for now.", model.key, model.ceiling.tokens)
+        return False
+
+    def _run_halves(self, task: Task, model: LoadedModel, left: Sequence[Row]) -> None:
+        """The first half may have taught that the second is too large as well."""
+        for half in filter(None, halves(left)):
+            if len(half) > 1 and model.ceiling.is_beyond(tokens_at_end(half)):
+                self._run_halves(task, model, half)
+            else:
+                self.run(task, model, half)
 
     def _verdict(self, job: Job, error: Exception) -> ClusterError:
         """The error that the guilty row's caller gets."""

@@ -69,6 +69,11 @@ def padded_tokens(batch: Sequence[Row]) -> int:
     return len(batch) * max(row.item.length for row in batch)
 
 
+def tokens_at_end(batch: Sequence[Row]) -> int:
+    """The same when every row has grown as far as it may: what the device's memory has to hold."""
+    return len(batch) * (max(row.item.length for row in batch) + max(row.item.reserve for row in batch))
+
+
 def _nearest_rows(rows: Sequence[Row], budget_tokens: int) -> list[Row]:
     """As many rows as the budget holds, the oldest first, then by their distance from it in length."""
     oldest = rows[0]

@@ -13,6 +13,7 @@ from functools import partial
 from actors.devices.backend import Device, DeviceName, backend_module
 from actors.engine.batch_runner import BatchRunner
 from actors.engine.batcher import WaitingRows, cut_batch
+from actors.engine.ceilings import Ceilings
 from actors.engine.commands import Answer, Commands
 from actors.engine.footprints import Footprints
 from actors.engine.holding import HOLDINGS
@@ -24,6 +25,7 @@ from actors.engine.prefetch import Prefetch
 from actors.engine.raised import described
 from actors.engine.service_times import ServiceTimes
 from actors.engine.task import Task, load_task
+from actors.engine.unreturned import Unreturned
 from actors.engine.warm_up import task_of, warm_up_request
 from actors.engine.watchdog import Watchdog
 from actors.engine.work import Job, Row
@@ -66,8 +68,8 @@ class Engine:
 
     def __init__(self, device: DeviceName, settings: Settings) -> None:
         self._name, self._settings = device, settings
-        self.footprints = Footprints()
-        self.service_times = ServiceTimes()
+        self.footprints, self.ceilings = Footprints(), Ceilings()
+        self.service_times, self.unreturned = ServiceTimes(), Unreturned()
         self._store = ModelStore(settings, self._loaded_models)
         self._tasks: dict[str, Task] = {}
         self._changed = threading.Condition()
@@ -239,7 +241,8 @@ class Engine:
         try:
             self._device = backend_module(self._name.backend).open_device(self._name.index, self._settings)
             self._parking = Parking(self._device, host_budget_bytes(self._settings, self._device))
-            self._cache = ModelCache(self._budget_bytes(), self._device.release, self._parking.park)
+            unloading = partial(self.unreturned.measured, self._device)
+            self._cache = ModelCache(self._budget_bytes(), self._device.release, self._parking.park, unloading)
             self._runner = BatchRunner(self._device, self._cache)
             self._loading = Loading(
                 self._device,
@@ -247,6 +250,7 @@ class Engine:
                 self._parking,
                 self._settings,
                 self.footprints,
+                self.ceilings,
                 self._watchdog,
                 self._clock,
             )
@@ -300,6 +304,7 @@ class Engine:
                 if self._changed.wait(self._seconds_to_rest()):
                     continue
                 self._watchdog.rest()
+                self.unreturned.settle(self._cache.budget_bytes)
                 if self._cache.seconds_to_expiry() <= 0:
                     break
             arrived, self._arrived = self._arrived, []
@@ -326,13 +331,13 @@ class Engine:
             with self._cache.use(jobs[0].key, expected_bytes, lambda: self._loading.load(jobs[0])) as model:
                 self._watch(f"computing {jobs[0].task} with {jobs[0].key}")  # loading has a limit of its own
                 self._note_load(jobs, time.monotonic() - started)
-                self._note_keep_alive(model, jobs)
+                model.note_keep_alive(jobs)
                 started = time.monotonic()
                 self._prepare(task, model.input, jobs)
                 rows = [row for job in jobs if not job.future.done() for row in job.rows if row.output is None]
                 if rows:
                     budget = self._settings.batch_tokens or self._device.batch_tokens
-                    batch = cut_batch(rows, budget, model.cost)
+                    batch = cut_batch(rows, model.ceiling.within(budget), model.cost)
                     with self._loading.warming_up(jobs[0]) if jobs[0].is_warm_up else nullcontext():
                         self._runner.run(task, model, batch)
                     self.service_times.note(batch, time.monotonic() - started)
@@ -349,13 +354,6 @@ class Engine:
         now = time.monotonic()
         for job in jobs:
             job.load_seconds += min(seconds, now - job.submitted_at)
-
-    @staticmethod
-    def _note_keep_alive(model: LoadedModel, jobs: Sequence[Job]) -> None:
-        """The last one that says something is right."""
-        for job in jobs:
-            if job.keep_alive_seconds is not None:
-                model.keep_alive_seconds = job.keep_alive_seconds
 
     @staticmethod
     def _prepare(task: Task, model: ModelInput, jobs: Sequence[Job]) -> None:

@@ -16,10 +16,11 @@ import transformers
 from transformers.utils import logging as transformers_logging
 
 from actors.devices.backend import Device
+from actors.engine.batch_ceiling import BatchCeiling
 from actors.engine.batch_cost import BatchCost
 from actors.engine.host_weights import tensor_bytes
 from actors.engine.weights_told import weights_told_to
-from actors.engine.work import ModelKey
+from actors.engine.work import Job, ModelKey
 from actors.errors import ClusterError, ModelBroken, ModelRefused
 from actors.model_store.progress import Progress
 from actors.model_store.stored_model import StoredModel
@@ -84,6 +85,7 @@ class LoadedModel:
     """Bytes of device memory."""
     pipeline: Any = None
     cost: BatchCost = field(default_factory=BatchCost)
+    ceiling: BatchCeiling = field(default_factory=BatchCeiling)
     uses: int = 0
     loaded_at: float = field(default_factory=time.time)
     last_used_at: float = field(default_factory=time.time)
@@ -103,6 +105,12 @@ class LoadedModel:
     def expires_at(self) -> float:
         """When it is unloaded unless it is used before; a pinned one never."""
         return math.inf if self.is_pinned else self.last_used_at + self.keep_alive_seconds
+
+    def note_keep_alive(self, jobs: Iterable[Job]) -> None:
+        """Stays for as long as the last of them says that says something."""
+        for job in jobs:
+            if job.keep_alive_seconds is not None:
+                self.keep_alive_seconds = job.keep_alive_seconds
 
     @property
     def input(self) -> ModelInput:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from actors.devices.backend import Device
 from actors.devices.out_of_memory import is_out_of_memory
+from actors.engine.ceilings import Ceilings
 from actors.engine.footprints import Footprints
 from actors.engine.loader import LoadedModel, choose_dtype, load_model
 from actors.engine.model_cache import ModelCache
@@ -36,11 +37,12 @@ class Loading:
         parking: Parking,
         settings: Settings,
         footprints: Footprints,
+        ceilings: Ceilings,
         watchdog: Watchdog,
         clock: WorkClock,
     ) -> None:
         self._device, self._cache, self._parking, self._settings = device, cache, parking, settings
-        self._footprints, self._watchdog, self._clock = footprints, watchdog, clock
+        self._footprints, self._ceilings, self._watchdog, self._clock = footprints, ceilings, watchdog, clock
         self.current: ModelKey | None = None
         self.progress: Progress | None = None
 
@@ -66,6 +68,7 @@ class Loading:
             self.current = self.progress = None
         model.load_seconds = time.monotonic() - started
         model.keep_alive_seconds = keep_alive_seconds(self._settings.keep_alive)
+        model.ceiling = self._ceilings.of(job.key, dtype)
         self._footprints.note(job.key, dtype, model.footprint)
         logger.info("Loaded %s as %s in %.2f s (%d bytes).", job.key, dtype, model.load_seconds, model.footprint)
         return model

@@ -3,9 +3,10 @@
 import logging
 import math
 import time
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from actors.engine.eviction import choose_victim
 from actors.engine.garbage import collect_all, set_aside
@@ -14,6 +15,12 @@ from actors.engine.work import ModelKey
 from actors.errors import DeviceOutOfMemory, ModelTooLarge
 
 logger = logging.getLogger(__name__)
+
+#: Entered around each unload, with the model's footprint.
+Unloading = Callable[[ModelKey, int], AbstractContextManager[None]]
+
+#: Others who read `models` let go of them within milliseconds; a thread that the system forgets may take longer.
+LET_GO_SECONDS = 1.0
 
 
 class ModelCache:
@@ -24,10 +31,11 @@ class ModelCache:
         budget_bytes: int | None,
         release: Callable[[], None],
         park: Callable[[LoadedModel], bool] = lambda model: False,
+        unloading: Unloading = lambda key, footprint: nullcontext(),
     ) -> None:
-        """`park` takes a model off the device and keeps it elsewhere, or returns False."""
+        """`park` takes a model off the device and keeps it elsewhere, or says no; `unloading` is around the rest."""
         self.budget_bytes = budget_bytes
-        self._release, self._park = release, park
+        self._release, self._park, self._unloading = release, park, unloading
         self._models: OrderedDict[ModelKey, LoadedModel] = OrderedDict()
         # Replaced as a whole: an OrderedDict that another thread copies while it changes crashes the process.
         self._published: tuple[LoadedModel, ...] = ()
@@ -109,8 +117,11 @@ class ModelCache:
         if self._park(model):
             self._release()
             return
-        del model
-        self._collect()
+        with self._unloading(key, model.footprint):
+            holders = weakref.ref(model)
+            del model
+            _wait_until_gone(holders)
+            self._collect()
 
     def _make_room(self, key: ModelKey, expected_bytes: int) -> None:
         if self.budget_bytes is None:
@@ -147,3 +158,10 @@ class ModelCache:
     def _collect(self) -> None:
         collect_all()  # modules refer to themselves in circles
         self._release()
+
+
+def _wait_until_gone(model: "weakref.ref[LoadedModel]") -> None:
+    """Whoever still holds it would keep its memory, which is collected only when the next model is unloaded."""
+    ends_at = time.monotonic() + LET_GO_SECONDS
+    while model() is not None and time.monotonic() < ends_at:
+        time.sleep(LET_GO_SECONDS / 1000)

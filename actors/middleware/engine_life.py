@@ -12,13 +12,14 @@ from actors.context import DeviceWorker, device_worker, set_device_worker
 from actors.errors import DeviceUnavailable
 from actors.middleware.delivery_limit import DeliveryLimit
 from actors.middleware.device_claim import DeviceClaim, WorkerCannotStart
+from actors.middleware.recycling import Recycling
 from actors.model_store.origin import Origin
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.cancellations import Cancellations
 from actors.queueing.inputs import open_inputs
 from actors.queueing.results import result_backend
 from actors.queueing.streams import StreamPublisher
-from actors.serving.footprints import known_by_others
+from actors.serving.footprints import ceilings_of_others, footprints_of_others
 from actors.serving.inference_task import Surroundings
 from actors.serving.preloading import preload
 from actors.serving.registration import Registration
@@ -53,9 +54,10 @@ class EngineLife(Middleware):
         worker_id: str,
         cancellations: Cancellations,
         delivery_limit: DeliveryLimit,
+        recycling: Recycling,
     ) -> None:
         self._settings, self._claim, self._worker_id = settings, claim, worker_id
-        self._cancellations, self._delivery_limit = cancellations, delivery_limit
+        self._cancellations, self._delivery_limit, self._recycling = cancellations, delivery_limit, recycling
         self._registration: Registration | None = None
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
@@ -81,7 +83,10 @@ class EngineLife(Middleware):
         )
         running = DeviceWorker(self._worker_id, device, engine, tasks)
         set_device_worker(running)
-        engine.footprints.look_up = known_by_others(cast("ClusterBroker", broker).client, running.device_class)
+        client = cast("ClusterBroker", broker).client
+        engine.footprints.look_up = footprints_of_others(client, running.device_class)
+        engine.ceilings.look_up = ceilings_of_others(client, running.device_class)
+        engine.unreturned.when_due = self._recycling.request
         preload(engine, self._settings)
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:

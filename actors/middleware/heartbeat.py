@@ -20,7 +20,7 @@ from settings import keys
 from settings.capacity import LIVE_SECONDS, note_service
 from settings.config import Settings
 from settings.connections import HEARTBEAT, queue_client
-from settings.footprints import field, note_footprints
+from settings.footprints import ceiling_field, field, note_ceiling, note_footprints
 from settings.records import (
     BEAT_SECONDS,
     RECORD_TTL_SECONDS,
@@ -156,11 +156,14 @@ class Heartbeat(Middleware):
 
     @staticmethod
     def _note_footprints(pipe: Any) -> None:
-        """What a model takes outlives its time in memory, for those that ask who has room for it."""
+        """What a model and its batches take outlives its time in memory, for identical devices and those who ask."""
         if worker := device_worker():
             for (key, dtype), footprint in worker.engine.footprints.take_untold().items():
                 name = field(key.revision, key.architecture, dtype, worker.device_class)
                 note_footprints(pipe, key.name, {name: footprint})
+            for (key, dtype), tokens in worker.engine.ceilings.take_untold().items():
+                name = ceiling_field(key.revision, key.architecture, dtype, worker.device_class)
+                note_ceiling(pipe, key.name, name, tokens)
 
     def _record(self) -> WorkerRecord:
         with self._mutex:
@@ -231,6 +234,7 @@ class Heartbeat(Middleware):
             temperature_celsius=activity.temperature_celsius,
             activity_source=activity.source,
             models_budget=worker.engine.status().budget_bytes,
+            memory_unreturned=worker.engine.unreturned.bytes,
         )
 
 

@@ -1,4 +1,4 @@
-"""Ends a worker process in order when it is told to, so that its launcher starts it afresh."""
+"""Ends a worker process in order when it is to be fresh again, so that its launcher starts it anew."""
 
 import logging
 import signal
@@ -16,13 +16,19 @@ class Recycling(Middleware):
     """Stands before the other hooks of workers in the list, so that it ends the process after all of them."""
 
     def __init__(self) -> None:
-        self._is_requested = False
+        self._is_requested = self._is_ending = False
 
-    def request(self) -> None:
+    def request(self, reason: str = "it was told to") -> None:
         """Any thread; the process ends as after SIGTERM, when the tasks in hand have ended."""
-        logger.info("This process ends as it was told to, and is started again by its launcher.")
+        if self._is_requested or self._is_ending:
+            return  # a second signal would end it at once
+        logger.warning("This process ends after its tasks in hand, to be started again by its launcher: %s.", reason)
         self._is_requested = True
         signal.raise_signal(signal.SIGTERM)  # on Windows too; Dramatiq's handler runs in the main thread
+
+    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        """Main thread, whoever asked for the end."""
+        self._is_ending = True
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         """Main thread, after all other hooks.

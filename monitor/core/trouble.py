@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from monitor.core.formatting import format_age, format_count, format_memory, printable
+from monitor.core.formatting import format_age, format_bytes, format_count, format_memory, printable
 from monitor.core.snapshot import LaneView, Snapshot, WorkerView
 from settings import keys
 from settings.arriving import arriving_on
@@ -35,7 +35,7 @@ MOST_OF_A_KIND = 3
 #: The kinds in the order of their weight.
 KINDS = (
     *("redis", "unserved", "lost", "quarantine", "dead", "stuck"),
-    *("late", "growing", "thrash", "memory", "clock", "version"),
+    *("late", "growing", "thrash", "memory", "leak", "clock", "version"),
 )
 
 
@@ -147,6 +147,9 @@ def _of_record(worker: WorkerView, record: WorkerRecord, task_seconds: float) ->
         used = format_memory(device.memory_used, device.memory_total)
         text = f"{used} used on {device.name}: a load may fail; close other programs or lower GPU_MEMORY_FRACTION"
         yield Trouble("warn", "memory", name, text)
+    if device and device.memory_unreturned:
+        left = f"unloaded models left {format_bytes(device.memory_unreturned)} taken on {device.name}"
+        yield Trouble("warn", "leak", name, f"{left} until the process ends: recycle it, if it does not end when idle")
     if (offset := worker.clock_offset_seconds) is not None and abs(offset) > CLOCK_SECONDS:
         direction = "ahead" if offset > 0 else "behind"
         text = f"its clock is {format_age(abs(offset))} {direction}: start the host's time service; deadlines are wrong"

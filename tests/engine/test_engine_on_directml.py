@@ -1,9 +1,12 @@
 """The engine where memory really ends: on the stand-in of a DirectML adapter with a byte limit."""
 
+import os
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 def _run(site: Path, model_folder: Path, state_dir: Path, limit_bytes: int, script: str) -> str:
@@ -28,38 +31,62 @@ def _run(site: Path, model_folder: Path, state_dir: Path, limit_bytes: int, scri
         classifier, writer = "cluster-manager/tiny-text-kind", "cluster-manager/tiny-docs-writer"
     """
     code = textwrap.dedent(prelude) + textwrap.dedent(script) + "\nengine.stop()\n"
-    environment = {"PYTHONPATH": str(site), "FAKE_ADAPTER_BYTES": str(limit_bytes), "OMP_NUM_THREADS": "1"}
+    path = os.pathsep.join(map(str, (site, REPOSITORY)))  # another checkout may be the installed one
+    environment = {"PYTHONPATH": path, "FAKE_ADAPTER_BYTES": str(limit_bytes), "OMP_NUM_THREADS": "1"}
     environment["HOME"] = str(state_dir)
     ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
 
 
-def test_an_idle_model_is_evicted_when_another_does_not_fit(
+def test_an_idle_model_is_evicted_when_another_does_not_fit_and_what_does_not_fit_alone_is_told(
     directml_site: Path, model_folder: Path, tmp_path: Path
 ) -> None:
     script = """
         run("classify", model=classifier, texts=["a text"]).future.result()
         print(run("generate", model=writer, prompt="The", max_new_tokens=2).future.result().batch_size)
         print([model.key.name for model in engine.status().models])
+        torch_directml.fake_adapters.set_limit(0, 1_000_000)
+        print(run("classify", model=classifier, texts=["a text"]).future.exception())
+        print([model.key.name for model in engine.status().models], used())
+        torch_directml.fake_adapters.set_limit(0, 6_000_000)
+        print(run("classify", model=classifier, texts=["a text"]).future.result().batch_size)
     """
 
-    printed = _run(directml_site, model_folder, tmp_path, 6_000_000, script)
+    printed = _run(directml_site, model_folder, tmp_path, 6_000_000, script).splitlines()
 
-    assert printed.splitlines() == ["1", "['cluster-manager/tiny-docs-writer']"]
+    assert printed[:2] == ["1", "['cluster-manager/tiny-docs-writer']"]
+    assert "cluster-manager/tiny-text-kind@" in printed[2]
+    assert "does not fit in directml:0's memory: Could not allocate tensor with" in printed[2]
+    assert printed[3:] == ["[] 0", "1"]
 
 
-def test_a_batch_that_does_not_fit_is_halved_until_it_does(
+def test_a_batch_that_does_not_fit_is_halved_until_it_does_and_the_next_begins_at_the_learned_size(
     directml_site: Path, model_folder: Path, tmp_path: Path
 ) -> None:
     script = """
         run("classify", model=classifier, texts=["a text"]).future.result()
         torch_directml.fake_adapters.set_limit(0, used() + 2_500_000)
-        job = run("classify", model=classifier, texts=["some words " * 20] * 32)
-        print(len(job.future.result().outputs), job.future.result().batch_size < 32)
+        from actors.engine.batch_cost import BatchCost
+        from actors.engine.tasks.classify import Classify
+        BatchCost.note = lambda *batch: None  # memory alone is to decide
+        compute, begun = Classify.compute, []
+        def recorded(task, model, rows, deliver):
+            begun.append(len(rows))
+            compute(task, model, rows, deliver)
+        Classify.compute = recorded
+        for _ in range(2):
+            job = run("classify", model=classifier, texts=["some words " * 20] * 32)
+            print(len(job.future.result().outputs), job.future.result().batch_size, begun[0], max(begun[-2:]))
+            begun.clear()
     """
 
-    assert _run(directml_site, model_folder, tmp_path, 0, script) == "32 True\n"
+    printed = _run(directml_site, model_folder, tmp_path, 0, script).splitlines()
+
+    rows, learned, first, fitting = map(int, printed[0].split())
+    assert (rows, first, fitting) == (32, 32, learned)
+    assert learned < 32
+    assert list(map(int, printed[1].split()))[:3] == [32, learned, learned]
 
 
 def test_a_text_that_does_not_fit_alone_is_an_out_of_memory_error(

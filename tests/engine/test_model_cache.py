@@ -5,6 +5,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from actors.engine import model_cache
 from actors.engine.garbage import collect_all, set_aside
 from actors.engine.loader import LoadedModel
 from actors.engine.model_cache import ModelCache
+from actors.engine.work import ModelKey
 from actors.errors import ModelTooLarge
 from tests.engine.jobs import model_key, stored_model
 
@@ -197,6 +199,39 @@ def test_what_is_unloaded_is_gone_before_its_memory_is_given_back() -> None:
     cache.clear()
 
     assert alive == [False]
+
+
+def test_a_reader_that_still_looks_at_the_models_does_not_keep_their_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    alive: list[bool] = []
+    cache = ModelCache(BUDGET, lambda: alive.append(module() is not None))
+    with cache.use(model_key("a"), 10, lambda: _with_a_circle("a")) as model:
+        module = weakref.ref(model.module)
+    held = [cache.models]
+    del model
+    monkeypatch.setattr(model_cache.time, "sleep", lambda seconds: held.clear())
+
+    cache.clear()
+
+    assert alive == [False]
+
+
+def test_what_an_unload_gives_back_is_measured_around_it() -> None:
+    measured: list[tuple[str, int, bool]] = []
+
+    @contextmanager
+    def unloading(key: ModelKey, footprint: int) -> Iterator[None]:
+        measured.append((key.name, footprint, module() is not None))
+        yield
+        measured.append((key.name, footprint, module() is not None))
+
+    cache = ModelCache(BUDGET, lambda: None, unloading=unloading)
+    with cache.use(model_key("a"), 10, lambda: _with_a_circle("a")) as model:
+        module, footprint = weakref.ref(model.module), model.footprint
+    del model
+
+    cache.clear()
+
+    assert measured == [("a", footprint, True), ("a", footprint, False)]
 
 
 def test_what_measured_too_large_is_gone_before_its_memory_is_given_back() -> None:

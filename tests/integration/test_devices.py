@@ -11,6 +11,7 @@ import pytest
 from actors.broker import create_broker
 from actors.client import Client
 from actors.demo.models import EMBEDDING_MODEL, LANGUAGE_MODEL
+from actors.middleware.recycling import RECYCLED_EXIT_CODE
 from settings.config import Settings
 from settings.records import WorkerRecord
 from tests.integration.reference import greedy_text, sentence_vectors
@@ -21,11 +22,11 @@ MEGABYTE = 1_000_000
 
 
 @pytest.fixture
-def two_devices(settings: Settings, directml_site: Path, model_folder: Path) -> dict[str, str]:
+def two_devices(settings: Settings, directml_site: Path, repository: Path, model_folder: Path) -> dict[str, str]:
     """The environment of a host with two DirectML adapters of one gigabyte each."""
     return {
         "GPU_DEVICES": "directml:0,directml:1",
-        "PYTHONPATH": str(directml_site),
+        "PYTHONPATH": os.pathsep.join(map(str, (directml_site, repository))),
         "FAKE_ADAPTERS": "2",
         "FAKE_ADAPTER_BYTES": str(1000 * MEGABYTE),
         "MODEL_MANAGER_PATH": str(model_folder),
@@ -70,19 +71,24 @@ def test_two_processes_hold_memory_on_their_own_device_and_a_third_stands_by(
         workers.stop()
 
 
-def test_greedy_text_on_a_directml_device_equals_the_cpus(
+def test_greedy_text_on_a_directml_device_equals_the_cpus_and_memory_that_is_not_given_back_recycles_its_process(
     settings: Settings, tmp_path: Path, two_devices: dict[str, str]
 ) -> None:
+    leaking = {"GPU_DEVICES": "directml:1", "FAKE_ADAPTER_BYTES": "0", "FAKE_ADAPTER_LEAKS": "1"}
     client = Client(settings, create_broker(settings))
     prompt, request = "The for statement", {"temperature": 0, "repetition_penalty": 1.0, "max_new_tokens": 30}
-    with Workers(settings, tmp_path, "-p", "1", **{**two_devices, "GPU_DEVICES": "directml:1"}) as workers:
-        workers.wait_until_ready()
+    with Workers(settings, tmp_path, "-p", "1", **{**two_devices, **leaking}) as workers:
+        (record,) = workers.wait_until_ready()
 
         result = client.result(client.send("generate", model=LANGUAGE_MODEL, prompt=prompt, **request))
 
         assert result.metadata.device == "directml:1"
         assert result.output["text"] == greedy_text(LANGUAGE_MODEL, prompt, 30)
-        workers.stop()
+        unloaded = client.workers[record.worker_id].unload(LANGUAGE_MODEL)
+        assert unloaded.memory_after == unloaded.memory_before
+        assert workers.wait_until_ended() == RECYCLED_EXIT_CODE
+        assert "bytes of the device's memory taken" in workers.log
+        assert client.workers.records() == ()
 
 
 def test_a_second_start_ends_with_who_holds_the_devices(settings: Settings, tmp_path: Path) -> None:

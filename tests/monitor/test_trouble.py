@@ -105,6 +105,14 @@ def test_a_device_whose_memory_is_almost_full_is_told(used: int | None, told: bo
     assert bool(troubles(workers=(worker(device=device),))) is told
 
 
+def test_memory_that_unloaded_models_left_taken_is_told_with_what_frees_it() -> None:
+    leaking, sound = (worker(device=DEVICE.model_copy(update={"memory_unreturned": size})) for size in (3 * GIB, 0))
+
+    assert troubles(workers=(sound,)) == []
+    assert troubles(workers=(leaking,)) == [("warn", "leak", "gpu-01-42")]
+    assert text(workers=(leaking,)).startswith("unloaded models left 3.0 GiB taken on cuda:0 until the process ends")
+
+
 def test_a_model_that_is_loaded_again_and_again_is_told() -> None:
     assert troubles(trends=Trends(loads={"org/a": 6, "org/b": 5})) == [("warn", "thrash", "org/a")]
 
