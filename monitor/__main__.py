@@ -1,82 +1,75 @@
-"""`python -m monitor`: the dashboard on a terminal, one reading as text or JSON elsewhere."""
+"""`python -m monitor`: the dashboard on a terminal or in a browser, one reading as text or JSON elsewhere."""
 
-import argparse
-import contextlib
-import math
+import os
+import signal
 import sys
+import threading
+from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from redis.connection import parse_url
-
+from monitor.core.ascii import to_ascii
 from monitor.core.dead_letters import DeadLetters
+from monitor.core.demo.cluster import DemoSource
 from monitor.core.explanation_text import explanation_json, explanation_text
 from monitor.core.plain import to_json, to_text
-from monitor.core.snapshot import Snapshot
-from monitor.core.source import RedisSource, SourceUnavailable
+from monitor.core.recorded_source import RecordingSource, ReplaySource
+from monitor.core.recording import Header, RecordingUnreadable, RecordingWriter
+from monitor.core.source import RedisSource, Source, SourceUnavailable
 from monitor.core.trouble import find_troubles
+from monitor.options import read_options
 from settings.config import InvalidConfiguration, Settings, read_settings
+
+if TYPE_CHECKING:
+    from monitor.tui.app import Letters
 
 #: Exit codes of a single reading: all is well, somebody should look, nothing can be told.
 HEALTHY, TROUBLE, UNKNOWN = 0, 1, 2
 
-#: More often than this nobody can look.
-LEAST_INTERVAL_SECONDS = 0.1
-
 WHAT_TO_DO = "set REDIS_URL or pass --redis-url, or start one with `docker compose up -d redis`"
+
+#: How long a task may run in the demo.
+DEMO_TASK_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """What is looked at, how long a task may run there, and what may be changed."""
+
+    source: Source
+    task_seconds: float
+    letters: "Letters | None" = None
+    may_act: bool = False
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the monitor and returns its exit code."""
-    options = _parser().parse_args(arguments)
+    options = read_options(arguments)
     try:
-        settings = _settings(options.redis_url)
-        source = RedisSource(settings)
-    except InvalidConfiguration as error:
+        if options.explain:
+            return _print_explanation(RedisSource(_settings(options.redis_url)), options.explain, as_json=options.json)
+        watched = _watched(options)
+    except (InvalidConfiguration, RecordingUnreadable) as error:
         return _give_up(str(error))
-    if options.explain:
-        return _print_explanation(source, options.explain, as_json=options.json)
-    if options.once or options.json or not _has_terminal():
-        return _print_once(source.read(), settings.task_timeout, as_json=options.json)
-    return _run_dashboard(source, settings, options.interval)
+    if options.serve:
+        return _serve(options)
+    if options.record:
+        return _record(watched, options)
+    return _show(watched, options)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="monitor",
-        description="Shows the cluster's queues and workers.",
-        epilog="One reading ends with 0 when all is well, 1 when work is lost or stands still, 2 without a Redis; "
-        "--explain with 0, 1 when there is no trace of the task, 2 without a Redis.",
-    )
-    parser.add_argument("--once", "--plain", action="store_true", help="print one reading as text and exit")
-    parser.add_argument("--json", action="store_true", help="print one reading as JSON and exit")
-    parser.add_argument(
-        "--explain", metavar="MESSAGE_ID", type=_message_id, help="print where a task is and why it waits, and exit"
-    )
-    parser.add_argument("--redis-url", metavar="URL", type=_redis_url, help="the Redis to read instead of REDIS_URL")
-    parser.add_argument("--interval", metavar="SECONDS", type=_seconds, default=1.0, help="time between two readings")
-    return parser
-
-
-def _message_id(text: str) -> str:
-    if not text:
-        raise argparse.ArgumentTypeError("allowed is the id of a message")
-    return text
-
-
-def _redis_url(text: str) -> str:
-    try:
-        parse_url(text)
-    except ValueError:  # whose message may hold a part of the password
-        allowed = "redis://HOST:PORT/DB, rediss://... (TLS) and unix://PATH"
-        raise argparse.ArgumentTypeError(f"allowed are {allowed}") from None
-    return text
-
-
-def _seconds(text: str) -> float:
-    with contextlib.suppress(ValueError):
-        if LEAST_INTERVAL_SECONDS <= (seconds := float(text)) < math.inf:
-            return seconds
-    raise argparse.ArgumentTypeError(f"allowed are numbers from {LEAST_INTERVAL_SECONDS} on")
+def _watched(options: Namespace) -> _Watched:
+    if options.demo:
+        demo = DemoSource()
+        return _Watched(demo, DEMO_TASK_SECONDS, demo.letters(), may_act=not options.served_by)
+    if options.replay:
+        replay = ReplaySource(options.replay)
+        return _Watched(replay, replay.header.task_seconds)
+    settings = _settings(options.redis_url)
+    return _Watched(RedisSource(settings), settings.task_timeout, DeadLetters(settings), settings.monitor_actions)
 
 
 def _settings(redis_url: str | None) -> Settings:
@@ -84,16 +77,24 @@ def _settings(redis_url: str | None) -> Settings:
     return settings.model_copy(update={"redis_url": redis_url}) if redis_url else settings
 
 
+def _show(watched: _Watched, options: Namespace) -> int:
+    if options.once or options.json or not (options.served_by or _has_terminal()):
+        return _print_once(watched, as_json=options.json, in_ascii=options.ascii)
+    return _run_dashboard(watched, options)
+
+
 def _has_terminal() -> bool:
     """Whether a person is there: Textual reads stdin and draws on stderr, and whoever redirects stdout wants text."""
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.__stderr__))
 
 
-def _print_once(snapshot: Snapshot, task_seconds: float, *, as_json: bool) -> int:
+def _print_once(watched: _Watched, *, as_json: bool, in_ascii: bool) -> int:
+    snapshot = watched.source.read()
     if snapshot.error:
         return _give_up(f"{snapshot.error}: {WHAT_TO_DO}.")
-    troubles = find_troubles(snapshot, task_seconds)
-    _print(to_json(snapshot, troubles) if as_json else to_text(snapshot, troubles))
+    troubles = find_troubles(snapshot, watched.task_seconds)
+    text = to_json(snapshot, troubles) if as_json else to_text(snapshot, troubles)
+    _print("\n".join(map(to_ascii, text.splitlines())) if in_ascii else text)
     return TROUBLE if any(trouble.severity == "bad" for trouble in troubles) else HEALTHY
 
 
@@ -112,7 +113,35 @@ def _print(text: str) -> None:
     print(text)
 
 
-def _run_dashboard(source: RedisSource, settings: Settings, interval_seconds: float) -> int:
+def _record(watched: _Watched, options: Namespace) -> int:
+    """Keeps the readings while the dashboard shows them or, without a terminal, until somebody ends it."""
+    folder: Path = options.record
+    header = Header(
+        address=watched.source.address, interval_seconds=options.interval, task_seconds=watched.task_seconds
+    )
+    with closing(RecordingWriter(folder, header)) as writer:
+        try:
+            writer.begin_file()
+        except OSError as error:
+            return _give_up(f"Nothing can be recorded in {folder}: {error.strerror or error}")
+        kept = RecordingSource(watched.source, writer)
+        if _has_terminal():
+            return _run_dashboard(replace(watched, source=kept), options)
+        return _read_until_ended(kept, options.interval)
+
+
+def _read_until_ended(source: RecordingSource, interval_seconds: float) -> int:
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    print(f"Recording {source.address} until SIGTERM.", flush=True)
+    while source.state == "recording" and not ended.is_set():
+        source.read()
+        ended.wait(interval_seconds)
+    return HEALTHY if ended.is_set() else _give_up("The recording has ended: its folder cannot be written any more.")
+
+
+def _run_dashboard(watched: _Watched, options: Namespace) -> int:
     try:
         from monitor.tui.app import ClusterMonitor  # noqa: PLC0415  # an extra that one reading does without
     except ModuleNotFoundError as error:
@@ -120,14 +149,40 @@ def _run_dashboard(source: RedisSource, settings: Settings, interval_seconds: fl
             raise
         return _give_up("The dashboard needs Textual: pip install cluster-manager[monitor], or use --once.")
     app = ClusterMonitor(
-        source,
-        interval_seconds,
-        letters=DeadLetters(settings),
-        may_act=settings.monitor_actions,
-        task_seconds=settings.task_timeout,
+        watched.source,
+        options.interval,
+        letters=watched.letters,
+        may_act=watched.may_act,
+        task_seconds=watched.task_seconds,
+        ascii_only=options.ascii,
+        server_process=options.served_by,
     )
     app.run()
     return app.return_code or HEALTHY
+
+
+def _serve(options: Namespace) -> int:
+    try:
+        from monitor.serving import serve  # noqa: PLC0415  # an extra of its own
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("aiohttp", "textual_serve"):
+            raise
+        return _give_up("--serve needs textual-serve: pip install cluster-manager[serve].")
+    host, port = options.serve
+    print(f"Serving on http://{host}:{port}, read-only, to browsers of this host; ctrl+c ends.", flush=True)
+    try:
+        serve(host, port, _arguments_of_visitors(options))
+    except OSError as error:
+        return _give_up(f"--serve cannot listen on {host}:{port}: {error.strerror or error}")
+    return HEALTHY
+
+
+def _arguments_of_visitors(options: Namespace) -> list[str]:
+    """What each browser's own monitor is told; the address, which may hold a password, by its environment."""
+    if options.redis_url:
+        os.environ["REDIS_URL"] = options.redis_url
+    source = ["--demo"] if options.demo else ["--replay", str(options.replay)] if options.replay else []
+    return [*source, "--interval", str(options.interval), *(["--ascii"] if options.ascii else [])]
 
 
 def _give_up(reason: str) -> int:

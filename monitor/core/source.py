@@ -1,7 +1,7 @@
 """Where snapshots come from: two round trips to Redis, whatever the number of workers and queues."""
 
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import redis
 
@@ -28,12 +28,20 @@ OWN_QUEUES = frozenset({keys.INFERENCE_QUEUE, keys.CONTROL_QUEUE})
 _WORKER = keys.worker("").encode()
 
 
+#: What readings are: of a cluster now, kept or no longer kept besides, of a simulation, or of a recording, to its end.
+SourceState = Literal["live", "recording", "not recording", "demo", "replay", "ended"]
+
+
 class Source(Protocol):
     """Gives readings of a cluster."""
 
     @property
     def address(self) -> str:
         """Where the readings come from, without secrets."""
+
+    @property
+    def state(self) -> SourceState:
+        """What the readings are."""
 
     def read(self) -> Snapshot:
         """Takes a reading; a failure to do so is told in the snapshot."""
@@ -45,6 +53,8 @@ class SourceUnavailable(Exception):
 
 class RedisSource:
     """Reads the cluster from Redis."""
+
+    state: SourceState = "live"
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

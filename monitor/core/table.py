@@ -70,6 +70,15 @@ class Layout:
         """The column titles."""
         return self.place(tuple(Cell(column.title, "title") for column in self._table.columns))
 
+    def title_at(self, x: int) -> str | None:
+        """The title of the column that a cell of the screen belongs to."""
+        end = 0
+        for index, width in self._widths.items():
+            end += GAP + width
+            if x < end:
+                return self._table.columns[index].title
+        return None
+
     def place(self, row: tuple[Cell, ...]) -> tuple[Cell, ...]:
         """The row's cells in their final widths, with the gaps before them."""
         return tuple(self._pieces(row))

@@ -2,18 +2,22 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+import psutil
 import redis
 from textual import on, work
 from textual.app import App
+from textual.binding import Binding
+from textual.filter import LineFilter, NoColor
 from textual.worker import get_current_worker
 
 from monitor.core.dead_letters import DeadLetter, Outcome
@@ -34,11 +38,15 @@ from monitor.tui.letter_list import LetterList
 from monitor.tui.letter_question import letter_question
 from monitor.tui.line_table import LineTable
 from monitor.tui.messages import LettersRead, SnapshotTaken
+from monitor.tui.plain_filters import AsciiFilter
 
 logger = logging.getLogger(__name__)
 
 #: What a shell reports for a process that SIGTERM has ended.
 TERMINATED = 128 + signal.SIGTERM
+
+#: Seconds between two readings, from which + and - choose.
+INTERVALS_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 #: Where more is told of a trouble that is not about one worker.
 _PAGES_OF_TROUBLES = {"dead": "letters", "thrash": "models", "lost": "workers", "late": "workers", "memory": "workers"}
@@ -73,8 +81,11 @@ class ClusterMonitor(App[None]):
         letters: Letters | None = None,
         may_act: bool = False,
         task_seconds: float = 300.0,
+        ascii_only: bool = False,
+        server_process: int | None = None,
     ) -> None:
         super().__init__()
+        self._ascii_only, self._server_process = ascii_only, server_process
         self._source, self._interval_seconds, self._clock = source, interval_seconds, clock
         self._letters, self._may_act, self._task_seconds = letters, may_act, task_seconds
         self._dashboard = Dashboard(source.address, task_seconds, may_act)
@@ -82,21 +93,37 @@ class ClusterMonitor(App[None]):
         self._dead: dict[str, int] | None = None
         self._answered_at = clock()
         self._paused = False
-        self._stop_polling = threading.Event()
+        self._stop_polling, self._hurry = threading.Event(), threading.Event()
 
     def get_default_screen(self) -> Dashboard:
         """The screen below all others."""
         return self._dashboard
 
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """NO_COLOR takes all colours away: Textual's own answer to it leaves shades of grey."""
+        filters = [NoColor()] if self.no_color else super().get_line_filters()
+        return [*filters, AsciiFilter()] if self._ascii_only else filters
+
+    def get_key_display(self, binding: Binding) -> str:
+        """What the footer calls a key; Textual has a glyph for enter."""
+        is_enter = self._ascii_only and binding.key == "enter"
+        return "enter" if is_enter else super().get_key_display(binding)
+
     def on_mount(self) -> None:
         if sys.platform != "win32":
             # Left to itself, SIGTERM ends the process with the terminal in the alternate screen.
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._terminate)
-        self.set_interval(1.0, self._show_freshness)
+        self.set_interval(1.0, self._tick)
         self._poll()
 
     def on_unmount(self) -> None:
         self._stop_polling.set()
+        self._hurry.set()
+
+    def _tick(self) -> None:
+        if self._server_process is not None and not psutil.pid_exists(self._server_process):
+            os._exit(TERMINATED)  # nobody reads what is drawn, and Textual would wait for somebody who does
+        self._show_freshness()
 
     @work(thread=True, exclusive=True, exit_on_error=False)
     def _poll(self) -> None:
@@ -104,7 +131,8 @@ class ClusterMonitor(App[None]):
         while not self._stop_polling.is_set():
             if not self._paused:
                 self.post_message(SnapshotTaken(self._read()))
-            self._stop_polling.wait(self._interval_seconds)
+            self._hurry.wait(self._interval_seconds)
+            self._hurry.clear()
 
     def _read(self) -> Snapshot:
         try:
@@ -129,7 +157,7 @@ class ClusterMonitor(App[None]):
     def _show_freshness(self) -> None:
         age_seconds = self._clock() - self._answered_at
         self._dashboard.show_freshness(
-            judge_freshness(self._snapshot, age_seconds, self._interval_seconds, self._paused)
+            judge_freshness(self._snapshot, age_seconds, self._interval_seconds, self._paused, self._source.state)
         )
 
     def _read_letters_if_others(self) -> None:
@@ -218,6 +246,20 @@ class ClusterMonitor(App[None]):
         self._paused = not self._paused
         if self._paused:
             self._show_freshness()
+
+    def action_pace(self, steps: int) -> None:
+        """Reads more often, or less."""
+        nearest = min(INTERVALS_SECONDS, key=lambda seconds: abs(seconds - self._interval_seconds))
+        place = INTERVALS_SECONDS.index(nearest) + steps
+        self._interval_seconds = INTERVALS_SECONDS[min(max(place, 0), len(INTERVALS_SECONDS) - 1)]
+        self._hurry.set()
+        self._tell(f"Reads every {self._interval_seconds:g} s")
+
+    def action_theme(self) -> None:
+        """Changes to the next theme."""
+        names = sorted(self.available_themes)
+        self.theme = names[(names.index(self.theme) + 1) % len(names)]
+        self._tell(f"Theme {self.theme}; TEXTUAL_THEME={self.theme} keeps it")
 
     def action_help(self) -> None:
         """Opens the help."""

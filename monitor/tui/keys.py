@@ -44,6 +44,9 @@ KEYS = (
     Key("R", "requeue", "Send again", "letters", "R", "sends the marked again; asks first"),
     Key("D", "delete", "Delete", "letters", "D", "deletes the marked; asks first"),
     Key("p", "pause", "Pause", "app", "p", "stops reading, and goes on"),
+    Key("plus", "pace(-1)", "Faster", "app", "+", "reads more often", False),
+    Key("minus", "pace(1)", "Slower", "app", "-", "reads less often", False),
+    Key("T", "theme", "Theme", "app", "T", "changes the colours", False),
     Key("question_mark", "help", "Help", "app", "?", "this help; esc closes it"),
     Key("q", "quit", "Quit", "app", "q", "quits"),
 )

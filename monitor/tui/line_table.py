@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from rich.style import Style
+from textual.events import Click
 from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
@@ -110,6 +111,22 @@ class LineTable(ScrollView, can_focus=True):
         wanted = min(max(top, self._cursor - height + 1), self._cursor)
         self.scroll_to(y=wanted, animate=False, force=True)
         self.refresh()
+
+    def on_click(self, event: Click) -> None:
+        """A row takes the cursor, and opens at the second click; a column's title sorts by it, and turns the order."""
+        if (place := event.get_content_offset(self)) is None:
+            return
+        if place.y == 0:
+            self._sort_by(self._arranged().title_at(place.x))
+        elif (row := place.y - 1 + self.scroll_offset.y) < len(self._table.rows):
+            self.action_move(row - self._cursor)
+            if event.chain == 2:
+                self.action_open()
+
+    def _sort_by(self, title: str | None) -> None:
+        if title in self._table.orders:
+            is_reversed = self._view.sort == title and not self._view.is_reversed
+            self.view = replace(self._view, sort=title, is_reversed=is_reversed)
 
     def action_move_page(self, pages: int) -> None:
         """Moves the cursor by as many rows as there are on the screen."""

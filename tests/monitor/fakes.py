@@ -4,12 +4,14 @@ from collections.abc import Sequence
 
 from monitor.core.dead_letters import DeadLetter, Outcome
 from monitor.core.snapshot import Snapshot
+from monitor.core.source import SourceState
 
 
 class ScriptedSource:
     """Gives the snapshot it was last told, or raises the error."""
 
     address = "gpu-hub:6379"
+    state: SourceState = "live"
 
     def __init__(self, snapshot: Snapshot | Exception) -> None:
         self.says = snapshot
