@@ -17,7 +17,7 @@ MOST_VISITORS = 8
 HTTP_PORT = 80
 
 #: Browsers that do not answer are not waited for at the end.
-FAREWELL_SECONDS = 2.0
+FAREWELL_SECONDS = 0.5
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -121,7 +121,7 @@ class ClusterMonitor(App[None]):
         self._hurry.set()
 
     def _tick(self) -> None:
-        if self._server_process is not None and not psutil.pid_exists(self._server_process):
+        if self._server_process is not None and _has_ended(self._server_process):
             os._exit(TERMINATED)  # nobody reads what is drawn, and Textual would wait for somebody who does
         self._show_freshness()
 
@@ -267,3 +267,10 @@ class ClusterMonitor(App[None]):
 
     def _terminate(self) -> None:
         self.exit(return_code=TERMINATED)
+
+
+def _has_ended(process_id: int) -> bool:
+    try:
+        return psutil.Process(process_id).status() == psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return True

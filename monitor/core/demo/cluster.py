@@ -16,7 +16,7 @@ from settings import keys
 from settings.records import QueueCounts
 
 #: Seconds that have passed when one begins to look: rates are known, and something is wrong already.
-HEAD_START_SECONDS = 120
+HEAD_START_SECONDS = 120.0
 
 #: After a longer sleep of the host the demo goes on where it was.
 MOST_SECONDS_AT_ONCE = 600
@@ -50,11 +50,13 @@ class DemoSource:
     address: str = "a simulated cluster"
     state: SourceState = "demo"
 
-    def __init__(self, clock: Callable[[], float] = time.time, seed: int = 1) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.time, seed: int = 1, head_start_seconds: float = HEAD_START_SECONDS
+    ) -> None:
         chance = random.Random(seed)
         self._clock, self._lanes, self._history = clock, DemoLanes(chance), History()
         self._workers = [*_workers(chance)]
-        self._begins = self._now = clock() - HEAD_START_SECONDS
+        self._begins = self._now = clock() - head_start_seconds
         for worker in self._workers:
             worker.start(self._now)
 
