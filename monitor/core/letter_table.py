@@ -32,13 +32,15 @@ def letter_id(letter: DeadLetter) -> str:
     return f"{letter.lane} {letter.redis_id}"
 
 
-def letter_table(letters: Sequence[DeadLetter], now: float, view: View = NOTHING_CHOSEN) -> Table:
+def letter_table(
+    letters: Sequence[DeadLetter], now: float, view: View = NOTHING_CHOSEN, nothing: str = NO_LETTERS
+) -> Table:
     """A row a letter."""
     alike: dict[str, int] = {}
     for letter in letters:
         alike[letter.error] = alike.get(letter.error, 0) + 1
     shown = arrange(letters, view, _searchable, ORDERS)
-    empty = f"Nothing matches {printable(view.words)}: esc clears the filter" if view.words else NO_LETTERS
+    empty = f"Nothing matches {printable(view.words)}: esc clears the filter" if view.words else nothing
     rows = Rows(shown, lambda letter: _row(letter, alike[letter.error], now))
     return Table(COLUMNS, rows, empty, tuple(map(letter_id, shown)), tuple(ORDERS))
 

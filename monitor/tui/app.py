@@ -89,6 +89,8 @@ class ClusterMonitor(App[None]):
         self._source, self._interval_seconds, self._clock = source, interval_seconds, clock
         self._letters, self._may_act, self._task_seconds = letters, may_act, task_seconds
         self._dashboard = Dashboard(source.address, task_seconds, may_act)
+        if letters is None:
+            self._dashboard.letters.nothing = "Recordings hold the number of dead letters, not the letters."
         self._snapshot = Snapshot()
         self._dead: dict[str, int] | None = None
         self._answered_at = clock()

@@ -6,7 +6,7 @@ from typing import Literal
 from textual.message import Message
 
 from monitor.core.dead_letters import DeadLetter
-from monitor.core.letter_table import letter_id, letter_table
+from monitor.core.letter_table import NO_LETTERS, letter_id, letter_table
 from monitor.tui.keys import bindings
 from monitor.tui.line_table import LineTable
 
@@ -27,9 +27,10 @@ class LetterList(LineTable):
 
     def __init__(self, *, id: str) -> None:
         self._letters: dict[str, DeadLetter] = {}
+        self.nothing = NO_LETTERS
         super().__init__(
             "Dead letters",
-            lambda snapshot, view: letter_table(tuple(self._letters.values()), snapshot.at or 0.0, view),
+            lambda snapshot, view: letter_table(tuple(self._letters.values()), snapshot.at or 0.0, view, self.nothing),
             id=id,
         )
 

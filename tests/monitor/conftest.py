@@ -1,5 +1,6 @@
 """A cluster that tests write and the monitor reads."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -22,3 +23,15 @@ def source(settings: Settings) -> Iterator[RedisSource]:
     source = RedisSource(settings)
     yield source
     source.close()
+
+
+@pytest.fixture
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Times of day as in the golden screens."""
+    if not hasattr(time, "tzset"):
+        pytest.skip("this system's clock has a zone of its own")
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()

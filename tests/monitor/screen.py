@@ -11,14 +11,20 @@ from textual.app import App
 from textual.pilot import Pilot
 
 
-def screen_text(app: App[None]) -> str:
-    """The screen's lines; the one place that asks Textual for something private."""
+def screen_text(app: App[None], *, styled: bool = False) -> str:
+    """The screen's lines, with their styles if wanted; the one place that asks Textual for something private."""
     width, height = app.size
     console = Console(
-        width=width, height=height, file=io.StringIO(), record=True, force_terminal=True, legacy_windows=False
+        width=width,
+        height=height,
+        file=io.StringIO(),
+        record=True,
+        force_terminal=True,
+        legacy_windows=False,
+        color_system="truecolor",
     )
     console.print(app.screen._compositor.render_update(full=True))
-    return console.export_text()
+    return console.export_text(styles=styled)
 
 
 async def wait_for_text(pilot: Pilot[None], *texts: str) -> str:

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 import redis
 
+from monitor.options import read_options
 from settings import keys
 from settings.config import Settings
 from tests.monitor.cluster import Cluster, model
 from tests.monitor.terminal import Terminal
+from tests.waiting import wait_until
 
 ALTERNATE_SCREEN, NORMAL_SCREEN = "\x1b[?1049h", "\x1b[?1049l"
 
@@ -93,14 +95,25 @@ def test_no_redis_ends_with_2_and_a_line_that_says_what_to_do(repository: Path) 
         (["--interval", "0"], "argument --interval: allowed are numbers from 0.1 on"),
         (["--interval", "nan"], "argument --interval: allowed are numbers from 0.1 on"),
         (["--interval", "soon"], "argument --interval: allowed are numbers from 0.1 on"),
+        (["--demo", "--replay", "x"], "argument --replay: not allowed with argument --demo"),
+        (["--demo", "--explain", "id"], "--explain asks Redis; it goes with neither --demo nor --replay"),
+        (["--record", "x", "--once"], "--record goes with none of --replay, --serve, --once and --json"),
+        (["--serve", "0.0.0.0:8000"], "argument --serve: allowed are addresses of this host alone"),
+        (["--serve", "gpu-hub:8000"], "argument --serve: allowed are addresses of this host alone"),
+        (["--serve", "127.0.0.1:0"], "argument --serve: allowed are addresses of this host alone"),
+        (["--serve", "--json"], "--serve goes with none of --once, --json and --explain"),
     ],
 )
-def test_an_option_that_cannot_be_used_is_one_line(repository: Path, arguments: list[str], reason: str) -> None:
-    done = monitor(repository, *arguments)
+def test_an_option_that_cannot_be_used_is_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], reason: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        read_options(arguments)
 
-    assert done.returncode == 2
-    assert reason in done.stderr.splitlines()[-1]
-    assert "sec" not in done.stderr
+    (line,) = capsys.readouterr().err.splitlines()
+    assert ended.value.code == 2
+    assert reason in line
+    assert "sec" not in line
 
 
 def test_a_setting_that_cannot_be_used_is_one_line(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,6 +159,57 @@ def test_without_textual_a_line_says_what_to_install(repository: Path, cluster: 
     with Terminal(repository, "-c", without_textual) as terminal:
         terminal.read_until("pip install cluster-manager[monitor]")
         assert terminal.process.wait(timeout=30) == 2
+
+
+def test_without_textual_serve_a_line_says_what_to_install(repository: Path) -> None:
+    without = "import sys; sys.modules['aiohttp'] = None; from monitor.__main__ import main"
+    command = [sys.executable, "-c", f"{without}; sys.exit(main(['--demo', '--serve']))"]
+
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=60)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "--serve needs textual-serve: pip install cluster-manager[serve].\n"
+
+
+def test_the_demo_needs_no_redis_and_prints_in_ascii(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+
+    done = monitor(repository, "--demo", "--once", "--ascii")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "! late        gpu-07-1444" in done.stdout
+    assert done.stdout.isascii()
+
+
+def test_a_file_that_is_no_recording_ends_with_2_and_one_line(repository: Path) -> None:
+    done = monitor(repository, "--replay", "pyproject.toml")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "pyproject.toml is not a recording of the monitor\n"
+
+
+def test_a_folder_that_cannot_be_written_ends_with_2_and_one_line(repository: Path) -> None:
+    done = monitor(repository, "--demo", "--record", "pyproject.toml")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "Nothing can be recorded in pyproject.toml: File exists\n"
+
+
+@needs_a_pseudo_terminal
+def test_without_a_terminal_a_recording_goes_on_until_sigterm_and_can_be_replayed(
+    repository: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "monitor", "--demo", "--record", str(tmp_path), "--interval", "0.1"]
+    with subprocess.Popen(
+        command, cwd=repository, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    ) as process:
+        wait_until(lambda: any(path.stat().st_size > 10_000 for path in tmp_path.iterdir()), "readings are kept")
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+
+    (path,) = tmp_path.iterdir()
+    done = monitor(repository, "--replay", str(path), "--json")
+    assert len(json.loads(done.stdout)["workers"]) == 40
 
 
 def test_a_task_is_explained_by_its_id(repository: Path, cluster: Cluster, settings: Settings) -> None:

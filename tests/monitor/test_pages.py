@@ -1,5 +1,3 @@
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -25,16 +23,7 @@ PAGES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "UTC")
-    if hasattr(time, "tzset"):
-        time.tzset()
-        yield
-        monkeypatch.undo()
-        time.tzset()
-    else:
-        pytest.skip("this system's clock has a zone of its own")
+pytestmark = pytest.mark.usefixtures("utc")
 
 
 def monitor(
