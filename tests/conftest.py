@@ -75,6 +75,13 @@ def queue_redis(settings: Settings) -> Iterator[redis.Redis]:
         yield client
 
 
+@pytest.fixture
+def result_redis(settings: Settings) -> Iterator[redis.Redis]:
+    """A client of the results' database."""
+    with connections.result_client(settings) as client:
+        yield client
+
+
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's models, laid out as the model-manager shares them; not to be changed."""

@@ -21,7 +21,7 @@ LONG = {"model": LANGUAGE_MODEL, "prompt": "The", "max_new_tokens": 250, "temper
 
 @pytest.mark.timeout(400)
 def test_a_device_whose_processes_die_with_different_tasks_is_quarantined_and_its_tasks_are_not_blamed(
-    settings: Settings, queue_redis: redis.Redis, tmp_path: Path, model_folder: Path
+    settings: Settings, queue_redis: redis.Redis, result_redis: redis.Redis, tmp_path: Path, model_folder: Path
 ) -> None:
     client = Client(settings, create_broker(settings))
 
@@ -35,7 +35,7 @@ def test_a_device_whose_processes_die_with_different_tasks_is_quarantined_and_it
         history, bodies = keys.deliveries(message.options["redis_message_id"]), keys.bodies(message.options["lane"])
 
         def runs_alone(history: str = history, bodies: str = bodies) -> bool:
-            return queue_redis.llen(history) == 1 and queue_redis.hlen(bodies) == 1
+            return result_redis.llen(history) == 1 and queue_redis.hlen(bodies) == 1
 
         with worker():
             wait_until(runs_alone, "the task runs", BOOT_SECONDS)
@@ -44,7 +44,7 @@ def test_a_device_whose_processes_die_with_different_tasks_is_quarantined_and_it
     with worker() as survivor:
         wait_until(lambda: [r.state for r in survivor.records()] == ["quarantined"], "it abstains", BOOT_SECONDS)
         assert "is in quarantine for 600 s: 3 processes ended on it with no task in common" in survivor.log
-        assert queue_redis.llen(history) == 0
+        assert result_redis.llen(history) == 0
         waiting = client.send("generate", **LONG)
 
         (device_key,) = queue_redis.keys(keys.quarantine("*"))

@@ -63,7 +63,7 @@ def test_the_task_of_a_killed_process_ends_on_another(settings: Settings, start:
 
 @pytest.mark.timeout(300)
 def test_a_task_that_kills_its_process_each_time_becomes_a_dead_letter(
-    settings: Settings, queue_redis: redis.Redis, start: Start
+    settings: Settings, queue_redis: redis.Redis, result_redis: redis.Redis, start: Start
 ) -> None:
     client = Client(settings, create_broker(settings))
     devices = [f"cpu:{number}" for number in range(LIMIT)]
@@ -72,7 +72,7 @@ def test_a_task_that_kills_its_process_each_time_becomes_a_dead_letter(
 
     for number, device in enumerate(devices):
         workers = start(device)
-        wait_until(lambda expected=number + 1: queue_redis.llen(history) == expected, "the task runs", BOOT_SECONDS)
+        wait_until(lambda expected=number + 1: result_redis.llen(history) == expected, "the task runs", BOOT_SECONDS)
         workers.kill()
     start("cpu:9")
 
@@ -80,7 +80,7 @@ def test_a_task_that_kills_its_process_each_time_becomes_a_dead_letter(
         client.result(message, timeout=BOOT_SECONDS)
     assert all(f" on {settings.host_name}/{device} at " in str(refusal.value) for device in devices)
     wait_until(lambda: queue_redis.zcard(keys.dead(message.options["lane"])) == 1, "the task is a dead letter")
-    assert queue_redis.llen(history) == LIMIT
+    assert result_redis.llen(history) == LIMIT
 
 
 def is_busy(workers: Workers) -> WorkerRecord | None:

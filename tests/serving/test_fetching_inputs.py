@@ -107,7 +107,10 @@ def test_inline_tasks_are_begun_while_a_share_hangs(
 def tasks(settings: Settings, broker: ClusterBroker, inputs: HangingInputs) -> Iterator[TasksInHand]:
     limited = settings.model_copy(update={"task_timeout": 1})
     surroundings: Any = Surroundings("worker", None, RecordingEngine(), None, inputs, limited)  # type: ignore[arg-type]  # fakes
-    tasks = TasksInHand(broker, surroundings, Cancellations(result_backend(broker).client), lambda messages: None)
+    results = result_backend(broker).client
+    tasks = TasksInHand(
+        broker, surroundings, Cancellations(results), lambda messages, questions: execute(results, questions)
+    )
     yield tasks
     tasks.stop(0)
 
