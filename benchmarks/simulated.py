@@ -12,13 +12,16 @@ from collections.abc import Callable, Sequence
 from itertools import takewhile
 from pathlib import Path
 
+import torch
+
 import actors
 from actors.devices.backend import Device
-from actors.engine import engine
+from actors.engine import engine, loading
 from actors.engine.batcher import WaitingRows
 from actors.engine.loader import LoadedModel
 from actors.engine.task import TASKS
 from actors.engine.work import Deliver, Item, Job, ModelKey, Output, Plan, Row
+from actors.model_store.progress import Progress
 from actors.model_store.stored_model import StoredModel
 from actors.payloads import EmbedRequest
 from settings.config import current_settings
@@ -49,14 +52,16 @@ class SimulatedEmbed:
         return [output.value for output in outputs]
 
 
-def load_slowly(key: ModelKey, stored: StoredModel, device: Device, dtype: str) -> LoadedModel:
+def load_slowly(key: ModelKey, stored: StoredModel, device: Device, dtype: str, progress: Progress) -> LoadedModel:
     """Takes the time of a load, and of the device's memory what the model's name says."""
     time.sleep(LOAD_SECONDS)
     with LOADS_FILE.open("a", encoding="utf-8") as loads:
         loads.write(f"{key.name}\n")
     budget = int((device.memory().total or 0) * current_settings().gpu_memory_fraction)
     held = int(key.name.partition("/")[0].rpartition("-")[2])
-    return LoadedModel(key, stored, device, module=None, tokenizer=None, dtype=dtype, footprint=budget // held)
+    return LoadedModel(
+        key, stored, device, module=torch.nn.Module(), tokenizer=None, dtype=dtype, footprint=budget // held
+    )
 
 
 class InOrderOfSending(WaitingRows):
@@ -72,6 +77,6 @@ def _place(job: Job) -> int:
 
 
 TASKS["embed"] = (__name__, SimulatedEmbed.__name__)
-engine.load_model = load_slowly
+loading.load_model = load_slowly
 if os.environ.get("SIMULATED_ORDER") == "sent":
     engine.WaitingRows = InOrderOfSending  # type: ignore[misc]

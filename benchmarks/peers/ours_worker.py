@@ -6,12 +6,15 @@ All the rest is the service's own: checks of the request, lanes, the device thre
 import os
 from collections.abc import Sequence
 
+import torch
+
 import actors
 from actors.devices.backend import Device
-from actors.engine import engine
+from actors.engine import loading
 from actors.engine.loader import LoadedModel
 from actors.engine.task import TASKS
 from actors.engine.work import Deliver, Item, ModelKey, Output, Plan, Row
+from actors.model_store.progress import Progress
 from actors.model_store.stored_model import StoredModel
 from actors.payloads import EmbedRequest
 
@@ -35,10 +38,10 @@ class Noop:
         return [output.value for output in outputs]
 
 
-def load_nothing(key: ModelKey, stored: StoredModel, device: Device, dtype: str) -> LoadedModel:
+def load_nothing(key: ModelKey, stored: StoredModel, device: Device, dtype: str, progress: Progress) -> LoadedModel:
     """A model without weights."""
-    return LoadedModel(key, stored, device, module=None, tokenizer=None, dtype=dtype, footprint=0)
+    return LoadedModel(key, stored, device, module=torch.nn.Module(), tokenizer=None, dtype=dtype, footprint=0)
 
 
 TASKS["embed"] = (__name__, Noop.__name__)
-engine.load_model = load_nothing
+loading.load_model = load_nothing
