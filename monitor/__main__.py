@@ -19,12 +19,13 @@ from monitor.core.plain import to_json, to_text
 from monitor.core.recorded_source import RecordingSource, ReplaySource
 from monitor.core.recording import Header, RecordingUnreadable, RecordingWriter
 from monitor.core.source import RedisSource, Source, SourceUnavailable
+from monitor.core.task_stories import TaskStories
 from monitor.core.trouble import find_troubles
 from monitor.options import read_options
 from settings.config import InvalidConfiguration, Settings, read_settings
 
 if TYPE_CHECKING:
-    from monitor.tui.app import Letters
+    from monitor.tui.app import Letters, Tasks
 
 #: Exit codes of a single reading: all is well, somebody should look, nothing can be told.
 HEALTHY, TROUBLE, UNKNOWN = 0, 1, 2
@@ -42,6 +43,7 @@ class _Watched:
     source: Source
     task_seconds: float
     letters: "Letters | None" = None
+    tasks: "Tasks | None" = None
     may_act: bool = False
 
 
@@ -64,12 +66,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _watched(options: Namespace) -> _Watched:
     if options.demo:
         demo = DemoSource()
-        return _Watched(demo, DEMO_TASK_SECONDS, demo.letters(), may_act=not options.served_by)
+        return _Watched(demo, DEMO_TASK_SECONDS, letters=demo.letters(), may_act=not options.served_by)
     if options.replay:
         replay = ReplaySource(options.replay)
         return _Watched(replay, replay.header.task_seconds)
     settings = _settings(options.redis_url)
-    return _Watched(RedisSource(settings), settings.task_timeout, DeadLetters(settings), settings.monitor_actions)
+    return _Watched(
+        RedisSource(settings),
+        settings.task_timeout,
+        DeadLetters(settings),
+        TaskStories(settings),
+        settings.monitor_actions,
+    )
 
 
 def _settings(redis_url: str | None) -> Settings:
@@ -152,6 +160,7 @@ def _run_dashboard(watched: _Watched, options: Namespace) -> int:
         watched.source,
         options.interval,
         letters=watched.letters,
+        tasks=watched.tasks,
         may_act=watched.may_act,
         task_seconds=watched.task_seconds,
         ascii_only=options.ascii,

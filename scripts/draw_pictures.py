@@ -31,8 +31,8 @@ class Picture:
 PICTURES = (
     Picture("monitor", (), (118, 26)),
     Picture("monitor-queues", ("3",), (118, 22)),
-    Picture("monitor-letters", ("4",), (118, 18)),
-    Picture("monitor-models", ("5",), (118, 15)),
+    Picture("monitor-letters", ("5",), (118, 18)),
+    Picture("monitor-models", ("6",), (118, 15)),
     Picture("monitor-worker", ("2", "down", "down", "enter"), (118, 26)),
 )
 

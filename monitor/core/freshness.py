@@ -42,7 +42,9 @@ def judge_freshness(
     """
     age = format_age(age_seconds)
     if paused:
-        return Freshness(Cell("‖ paused", "wait"), Cell(f"‖ Paused, data of {age} ago: p goes on", "wait"))
+        return Freshness(
+            Cell("‖ paused", "wait"), Cell(f"‖ Paused, data of {age} ago: p goes on, ← → steps, [ ] a minute", "wait")
+        )
     if snapshot.error:
         meanwhile = "trying again" if snapshot.at is None else "showing the last data"
         banner = cell(f"✖ {snapshot.error} (for {age}) - {meanwhile}", "bad")

@@ -29,6 +29,10 @@ class RecordingSource:
         """Whether the readings are still kept."""
         return "recording" if self._is_writing else "not recording"
 
+    def watch(self, page: str) -> None:
+        """Tells the source which page is open."""
+        self._source.watch(page)
+
     def read(self) -> Snapshot:
         """Takes a reading and keeps it; a full disk ends the recording and not the monitor."""
         snapshot = self._source.read()
@@ -60,6 +64,9 @@ class ReplaySource:
     def state(self) -> SourceState:
         """Whether there are more readings."""
         return "ended" if self._next is None else "replay"
+
+    def watch(self, page: str) -> None:
+        """The readings are what they were."""
 
     def read(self) -> Snapshot:
         """The next reading; a broken one ends the recording."""

@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from monitor.core.listed_tasks import ListedTask
+from monitor.core.server_view import ServerView
 from settings.lane_names import Priority
-from settings.records import LATE_AFTER_SECONDS, QueueCounts, WorkerRecord
+from settings.records import LATE_AFTER_SECONDS, QueueCounts, TaskRecord, WorkerRecord
 
 #: live: beats; late: has missed beats; lost: its record has expired without a goodbye.
 Liveness = Literal["live", "late", "lost"]
@@ -49,6 +51,16 @@ class RedisView:
 
 
 @dataclass(frozen=True)
+class RecentTask:
+    """A task that a worker has let go: it has ended, or is tried again."""
+
+    worker_id: str
+    task: TaskRecord
+    gone_at: float
+    """By the worker's clock: when it first said so."""
+
+
+@dataclass(frozen=True)
 class Trends:
     """What changed in the last minutes, as far as they were watched; `None` before that can be told."""
 
@@ -74,6 +86,12 @@ class Snapshot:
     lanes: tuple[LaneView, ...] = ()
     redis: RedisView | None = None
     trends: Trends = Trends()
+    tasks: tuple[ListedTask, ...] = ()
+    """The first of each lane and its newest dead letters; read while their page is open."""
+    recent_tasks: tuple[RecentTask, ...] = ()
+    """The latest that workers have let go, first the newest."""
+    server: ServerView | None = None
+    """All that Redis says of itself; read while its page is open."""
 
     def count_workers(self, liveness: Liveness) -> int:
         """How many workers are live, late or lost."""

@@ -1,5 +1,7 @@
 """Where snapshots come from: two round trips to Redis, whatever the number of workers and queues."""
 
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal, Protocol
 
@@ -10,6 +12,8 @@ from monitor.core.formatting import printable
 from monitor.core.history import History
 from monitor.core.known_workers import KnownWorkers
 from monitor.core.lane_reading import ask_lanes, read_lanes, read_queues
+from monitor.core.page_reading import PageReading
+from monitor.core.recent_tasks import RecentTasks
 from monitor.core.snapshot import RedisView, Snapshot
 from settings import connections, keys
 from settings.config import Settings
@@ -43,6 +47,9 @@ class Source(Protocol):
     def state(self) -> SourceState:
         """What the readings are."""
 
+    def watch(self, page: str) -> None:
+        """Which page is open; what only one page shows is read while it is open."""
+
     def read(self) -> Snapshot:
         """Takes a reading; a failure to do so is told in the snapshot."""
 
@@ -62,7 +69,8 @@ class RedisSource:
         self._results = connections.result_client(settings, connections.MONITOR)
         self._finder = TaskFinder(self._client, self._results)
         self._latest = Snapshot()
-        self._workers, self._history = KnownWorkers(), History()
+        self._workers, self._history, self._recent = KnownWorkers(), History(), RecentTasks()
+        self._page = PageReading("")
         self._redis: RedisView | None = None
         self._readings = 0
 
@@ -70,6 +78,11 @@ class RedisSource:
     def address(self) -> str:
         """HOST:PORT of the Redis that is read."""
         return shown_address(find_redis_url(self._settings))
+
+    def watch(self, page: str) -> None:
+        """Which page is open; a page that is opened again begins anew."""
+        if page != self._page.page:
+            self._page = PageReading(page)
 
     def read(self) -> Snapshot:
         """Takes a reading; without an answer it is the previous one with the error."""
@@ -96,30 +109,49 @@ class RedisSource:
         self._results.close()
 
     def _fetch(self) -> Snapshot:
+        page = self._page
         with self._client.pipeline(transaction=False) as pipeline:
-            pipeline.time()
-            # The beats of all: they say who has gone, and cost little beside the records.
-            pipeline.zrange(keys.WORKERS, 0, -1, withscores=True)
-            pipeline.smembers(keys.QUEUES)
-            pipeline.smembers(keys.LANES)
-            if asks_redis := self._readings % READINGS_PER_INFO == 0:
-                pipeline.info("server")
-                pipeline.info("memory")
-            (seconds, microseconds), beats, queues, lanes, *about = pipeline.execute()
+            own = self._ask_all(pipeline)
+            page.ask(pipeline)
+            began = time.perf_counter()
+            answers = pipeline.execute(raise_on_error=False)
+            (seconds, microseconds), beats, queues, lanes, *about = _untroubled(answers[:own])
             now = seconds + microseconds / 1e6
+            page.take(answers[own:], now, time.perf_counter() - began)
             names = sorted(OWN_QUEUES.union(map(_text, queues)))
             lists = [*names, *sorted(map(_text, lanes))]
             stale = self._workers.choose_stale(beats, now)
             # MGET wants at least one key; the set of workers itself stands in, and MGET answers nil for no string.
             pipeline.mget([keys.WORKERS, *(_WORKER + worker_id for worker_id in stale)])
             ask_lanes(pipeline, lists)
-            texts, *counts = pipeline.execute()
+            own = len(pipeline)
+            page.ask_more(pipeline, lists)
+            answers = pipeline.execute(raise_on_error=False)
+        texts, *counts = _untroubled(answers[:own])
         self._readings += 1
-        self._redis = _redis_view(*about) if asks_redis else self._redis
+        self._redis = _redis_view(*about) if about else self._redis
         views = read_lanes(lists, counts, now)
         workers = self._workers.update(beats, zip(stale, texts[1:], strict=True), now)
         snapshot = Snapshot(now, read_queues(names, lists, counts), workers, None, views, self._redis)
-        return replace(snapshot, trends=self._history.observe(snapshot))
+        seen = replace(snapshot, trends=self._history.observe(snapshot), recent_tasks=self._recent.observe(workers))
+        return page.add_to(seen, answers[own:], self._database)
+
+    def _ask_all(self, pipeline: Any) -> int:
+        """Adds what all pages need of the first round trip; returns how many questions that is."""
+        pipeline.time()
+        # The beats of all: they say who has gone, and cost little beside the records.
+        pipeline.zrange(keys.WORKERS, 0, -1, withscores=True)
+        pipeline.smembers(keys.QUEUES)
+        pipeline.smembers(keys.LANES)
+        if self._readings % READINGS_PER_INFO == 0:
+            pipeline.info("server")
+            pipeline.info("memory")
+        return len(pipeline)
+
+    @property
+    def _database(self) -> str:
+        """What Redis calls the database of the queues."""
+        return f"db{self._client.connection_pool.connection_kwargs.get('db', 0)}"
 
     def _complaint(self, error: Exception) -> str:
         if isinstance(error, redis.AuthenticationError | redis.ResponseError):
@@ -129,6 +161,18 @@ class RedisSource:
 
 def _text(name: bytes) -> str:
     return name.decode(errors="replace")
+
+
+def _untroubled(answers: Sequence[Any]) -> Sequence[Any]:
+    """Answers that all pages need; what only one page asks for may be refused.
+
+    Raises:
+      redis.ResponseError: When one of them is an error.
+    """
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    return answers
 
 
 def _redis_view(server: dict[str, Any], memory: dict[str, Any]) -> RedisView:

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -24,14 +25,19 @@ from monitor.core.dead_letters import DeadLetter, Outcome
 from monitor.core.formatting import printable
 from monitor.core.freshness import judge_freshness
 from monitor.core.letter_table import letter_text
+from monitor.core.rewind import Rewind
 from monitor.core.snapshot import Snapshot
 from monitor.core.source import Source
+from monitor.core.story_text import story_text
+from monitor.core.task_stories import StoryUnavailable, TaskStory
+from monitor.core.task_table import find_row
 from monitor.core.trouble import find_troubles
 from monitor.core.trouble_table import trouble_id
 from monitor.core.worker_text import worker_text
 from monitor.tui.confirm_screen import ConfirmScreen
 from monitor.tui.dashboard import Dashboard
 from monitor.tui.detail_screen import DetailScreen
+from monitor.tui.find_screen import FindScreen
 from monitor.tui.help_screen import HelpScreen
 from monitor.tui.keys import bindings
 from monitor.tui.letter_list import LetterList
@@ -39,6 +45,8 @@ from monitor.tui.letter_question import letter_question
 from monitor.tui.line_table import LineTable
 from monitor.tui.messages import LettersRead, SnapshotTaken
 from monitor.tui.plain_filters import AsciiFilter
+from monitor.tui.task_screen import TaskScreen
+from settings.sought_task import SoughtTask
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +73,13 @@ class Letters(Protocol):
         """Removes one."""
 
 
+class Tasks(Protocol):
+    """Tells what became of single tasks."""
+
+    def read(self, task: SoughtTask) -> TaskStory:
+        """All that is known of one."""
+
+
 class ClusterMonitor(App[None]):
     """Reads a source again and again and shows what it says."""
 
@@ -79,6 +94,7 @@ class ClusterMonitor(App[None]):
         clock: Callable[[], float] = time.monotonic,
         *,
         letters: Letters | None = None,
+        tasks: Tasks | None = None,
         may_act: bool = False,
         task_seconds: float = 300.0,
         ascii_only: bool = False,
@@ -87,11 +103,13 @@ class ClusterMonitor(App[None]):
         super().__init__()
         self._ascii_only, self._server_process = ascii_only, server_process
         self._source, self._interval_seconds, self._clock = source, interval_seconds, clock
-        self._letters, self._may_act, self._task_seconds = letters, may_act, task_seconds
+        self._letters, self._tasks, self._may_act, self._task_seconds = letters, tasks, may_act, task_seconds
         self._dashboard = Dashboard(source.address, task_seconds, may_act)
         if letters is None:
             self._dashboard.letters.nothing = "Recordings hold the number of dead letters, not the letters."
-        self._snapshot = Snapshot()
+        #: What is shown, and what was read last: they differ while somebody steps through the past.
+        self._snapshot = self._latest = Snapshot()
+        self._rewind, self._step = Rewind(), 0
         self._dead: dict[str, int] | None = None
         self._answered_at = clock()
         self._paused = False
@@ -138,29 +156,42 @@ class ClusterMonitor(App[None]):
 
     def _read(self) -> Snapshot:
         try:
+            self._source.watch(self._dashboard.page)
             return self._source.read()
         except Exception as error:
             logger.exception("A reading has failed in an unforeseen way.")
-            return replace(self._snapshot, error=f"The monitor failed: {error!r}")
+            return replace(self._latest, error=f"The monitor failed: {error!r}")
 
     @on(SnapshotTaken)
     def _show_snapshot(self, message: SnapshotTaken) -> None:
-        self._snapshot = message.snapshot
-        if not self._snapshot.error:
+        if self._paused:  # a reading that was under way when somebody paused
+            return
+        self._latest = message.snapshot
+        if not self._latest.error:
             self._answered_at = self._clock()
-        with self.batch_update():
-            self._dashboard.show_snapshot(self._snapshot)
-            # A reading may come when the app has closed its screens.
-            for detail in (screen for screen in self.screen_stack if isinstance(screen, DetailScreen)):
-                detail.show_snapshot(self._snapshot)
-            self._show_freshness()
+        self._rewind.remember(self._latest)
+        self._show(self._latest)
         self._read_letters_if_others()
 
+    def _show(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        with self.batch_update():
+            self._dashboard.show_snapshot(snapshot)
+            # A reading may come when the app has closed its screens.
+            for detail in (screen for screen in self.screen_stack if isinstance(screen, DetailScreen)):
+                detail.show_snapshot(snapshot)
+            self._show_freshness()
+
     def _show_freshness(self) -> None:
-        age_seconds = self._clock() - self._answered_at
+        behind_seconds = (self._latest.at or 0.0) - (self._snapshot.at or 0.0)
+        age_seconds = self._clock() - self._answered_at + behind_seconds
         self._dashboard.show_freshness(
             judge_freshness(self._snapshot, age_seconds, self._interval_seconds, self._paused, self._source.state)
         )
+
+    @on(Dashboard.PageOpened)
+    def _read_at_once(self) -> None:
+        self._hurry.set()
 
     def _read_letters_if_others(self) -> None:
         """Reads the dead letters while their page is open and their number has changed."""
@@ -191,6 +222,8 @@ class ClusterMonitor(App[None]):
             self._open_worker(event.row_id)
         elif event.table_id == "troubles":
             self._open_trouble(event.row_id)
+        elif event.table_id == "all-tasks":
+            self._open_task(event.row_id)
         elif letter := self._dashboard.letters.letter(event.row_id):
             self.push_screen(DetailScreen("Dead letter", lambda _: letter_text(letter), self._snapshot))
 
@@ -208,6 +241,25 @@ class ClusterMonitor(App[None]):
         self.push_screen(
             DetailScreen(worker_id, lambda now: worker_text(now, worker_id, self._task_seconds), self._snapshot)
         )
+
+    def _open_task(self, row_id: str) -> None:
+        row = find_row(self._snapshot, row_id)
+        if row and row.sought:
+            self.push_screen(TaskScreen(row.sought))
+        else:
+            self._tell("Redis has not told which task this is: it may be too large, unreadable, or gone.")
+
+    @on(TaskScreen.StoryWanted)
+    @work(thread=True, group="stories", exit_on_error=False)
+    def _read_story(self, event: TaskScreen.StoryWanted) -> None:
+        if self._tasks is None:
+            text = "Single tasks cannot be read here."
+        else:
+            try:
+                text = story_text(self._tasks.read(event.task))
+            except StoryUnavailable as error:
+                text = str(error)
+        self.call_from_thread(event.screen.tell, text)
 
     @on(LetterList.ChangeWanted)
     def _ask_first(self, event: LetterList.ChangeWanted) -> None:
@@ -244,10 +296,38 @@ class ClusterMonitor(App[None]):
         self.notify(printable(text), markup=False)
 
     def action_pause(self) -> None:
-        """Stops reading, or goes on."""
+        """Stops reading, or goes on with the latest."""
         self._paused = not self._paused
-        if self._paused:
-            self._show_freshness()
+        self._step = len(self._rewind) - 1
+        self._show(self._latest)
+
+    def action_step(self, readings: int) -> None:
+        """Shows the reading that came so many before or after the one on the screen; pauses for that."""
+        if not self._paused:
+            self.action_pause()
+        self._step_to(self._step + readings)
+
+    def action_step_minutes(self, minutes: int) -> None:
+        """The same by the clock."""
+        if not self._paused:
+            self.action_pause()
+        times = self._rewind.times()
+        if times:
+            self._step_to(bisect_left(times, times[self._step] + 60 * minutes))
+
+    def _step_to(self, step: int) -> None:
+        self._step = max(0, min(step, len(self._rewind) - 1))
+        if (snapshot := self._rewind.recall(self._step)) is not None:
+            self._show(snapshot)
+
+    def action_find_task(self) -> None:
+        """Asks for the id of a task, and opens it."""
+
+        def open_if_given(message_id: str | None) -> None:
+            if message_id:
+                self.push_screen(TaskScreen(SoughtTask(message_id)))
+
+        self.push_screen(FindScreen(), open_if_given)
 
     def action_pace(self, steps: int) -> None:
         """Reads more often, or less."""

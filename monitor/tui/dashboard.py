@@ -7,6 +7,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.events import Resize
+from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer, Input, Static
 
@@ -14,8 +15,10 @@ from monitor.core.freshness import Freshness
 from monitor.core.lane_table import lane_table
 from monitor.core.model_table import model_table
 from monitor.core.queue_table import queue_table
+from monitor.core.server_table import key_table, server_table
 from monitor.core.snapshot import Snapshot
 from monitor.core.table import Table
+from monitor.core.task_table import task_table
 from monitor.core.trouble import find_troubles
 from monitor.core.trouble_table import ALL_IS_WELL, trouble_table
 from monitor.core.view import View
@@ -37,6 +40,9 @@ class Dashboard(Screen[None]):
 
     BINDINGS = bindings("pages")
 
+    class PageOpened(Message):
+        """Somebody looks at another page, which may have something of its own to be read."""
+
     def __init__(self, address: str, task_seconds: float, may_act: bool) -> None:
         super().__init__()
         self._task_seconds, self._snapshot = task_seconds, Snapshot()
@@ -53,8 +59,13 @@ class Dashboard(Screen[None]):
             ),
             "workers": (LineTable("Workers", worker_table, id="all-workers"),),
             "lanes": (LineTable("Queues", lane_table, id="all-lanes"),),
+            "tasks": (LineTable("Tasks", task_table, id="all-tasks"),),
             "letters": (self.letters,),
             "models": (LineTable("Models", model_table, id="all-models"),),
+            "redis": (
+                LineTable("Redis", server_table, id="server"),
+                LineTable("Keys of the queues' database by kind", key_table, id="all-keys"),
+            ),
         }
 
     def compose(self) -> ComposeResult:
@@ -101,6 +112,7 @@ class Dashboard(Screen[None]):
         for table in self._pages[name]:
             table.show(self._snapshot)
         self._pages[name][-1].focus()
+        self.post_message(self.PageOpened())
 
     def action_filter(self) -> None:
         """Opens the line for the words of a filter."""

@@ -20,11 +20,12 @@ class DetailScreen(ModalScreen[None]):
     def __init__(self, title: str, make: Callable[[Snapshot], str], snapshot: Snapshot) -> None:
         super().__init__()
         self._make = make
-        self._body = Static(Text(make(snapshot)))
+        self._body = Static()
         self._scroll = VerticalScroll(self._body, id="detail")
         # The border's text is markup; a bracket of someone else's must not be.
         self._scroll.border_title = printable(title).replace("[", "(")
         self._scroll.border_subtitle = "esc closes"
+        self.show_snapshot(snapshot)
 
     def compose(self) -> ComposeResult:
         yield self._scroll

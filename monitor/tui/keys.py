@@ -25,14 +25,17 @@ KEYS = (
     Key("1", "page('overview')", "Overview", "pages", "1", "overview: what is wrong, queues, workers", False),
     Key("2", "page('workers')", "Workers", "pages", "2", "workers", False),
     Key("3", "page('lanes')", "Queues", "pages", "3", "queues, and the lanes of each model", False),
-    Key("4", "page('letters')", "Dead letters", "pages", "4", "dead letters by their error", False),
-    Key("5", "page('models')", "Models", "pages", "5", "models: where they are in memory", False),
+    Key("4", "page('tasks')", "Tasks", "pages", "4", "tasks: in hand, first of their lanes, dead, gone", False),
+    Key("5", "page('letters')", "Dead letters", "pages", "5", "dead letters by their error", False),
+    Key("6", "page('models')", "Models", "pages", "6", "models: where they are in memory", False),
+    Key("7", "page('redis')", "Redis", "pages", "7", "Redis: memory, clients, latency, keys by kind", False),
     Key("slash", "filter", "Filter", "pages", "/", "filter: words that must be there, -word must not"),
     Key("escape", "clear_filter", "Clear", "pages", "esc", "clears the filter, closes what is open", False),
     Key("s", "sort", "Sort", "table", "s", "sorts by the next column; S turns the order round"),
     Key("S", "turn", "Turn", "table", "S", "turns the order round", False),
     Key("t", "trouble", "Trouble only", "pages", "t", "shows trouble only, and all again"),
-    Key("enter", "open", "Open", "table", "⏎", "opens the worker or the dead letter"),
+    Key("enter", "open", "Open", "table", "⏎", "opens the worker, the task or the dead letter"),
+    Key("i", "app.find_task", "Find task", "pages", "i", "finds a task by its id, wherever it is", False),
     Key("up,k", "move(-1)", "Up", "table", "↑ k", "moves up", False),
     Key("down,j", "move(1)", "Down", "table", "↓ j", "moves down; tab goes to the next table", False),
     Key("pageup", "move_page(-1)", "Page up", "table", "PgUp", "a page up", False),
@@ -47,6 +50,10 @@ KEYS = (
     Key("plus", "pace(-1)", "Faster", "app", "+", "reads more often", False),
     Key("minus", "pace(1)", "Slower", "app", "-", "reads less often", False),
     Key("T", "theme", "Theme", "app", "T", "changes the colours", False),
+    Key("left", "app.step(-1)", "Back", "table", "← →", "stops and steps through the last ten minutes", False),
+    Key("right", "app.step(1)", "Forth", "table", "→", "steps forth", False),
+    Key("left_square_bracket", "app.step_minutes(-1)", "Minute back", "table", "[ ]", "steps by a minute", False),
+    Key("right_square_bracket", "app.step_minutes(1)", "Minute forth", "table", "]", "steps a minute forth", False),
     Key("question_mark", "help", "Help", "app", "?", "this help; esc closes it"),
     Key("q", "quit", "Quit", "app", "q", "quits"),
 )
@@ -57,6 +64,10 @@ def bindings(place: Place) -> list[BindingType]:
     return [Binding(key.key, key.action, key.label, show=key.in_footer) for key in KEYS if key.place == place]
 
 
+#: Keys that the help names in the line of another.
+TOLD_WITH_ANOTHER = ("S", "a", "right", "right_square_bracket")
+
+
 def key_help() -> str:
     """A line a key."""
-    return "\n".join(f"{key.shown:<8} {key.help}" for key in KEYS if key.key != "S" and key.action != "mark_alike")
+    return "\n".join(f"{key.shown:<8} {key.help}" for key in KEYS if key.key not in TOLD_WITH_ANOTHER)

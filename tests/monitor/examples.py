@@ -1,9 +1,13 @@
 """A cluster at one moment, with some of each."""
 
 from monitor.core.dead_letters import DeadLetter
-from monitor.core.snapshot import LaneView, RedisView, Snapshot, Trends, WorkerView
+from monitor.core.listed_tasks import ListedTask
+from monitor.core.server_view import KeyKind, ServerView
+from monitor.core.snapshot import LaneView, RecentTask, RedisView, Snapshot, Trends, WorkerView
+from monitor.core.task_stories import Delivery, TaskStory
+from settings.explanation import NO_ESTIMATE, Explanation, Running
 from settings.records import QueueCounts, TaskRecord
-from settings.sought_task import MessageBody
+from settings.sought_task import MessageBody, SoughtTask
 from tests.monitor.cluster import GIB, model, record
 
 SERVES = ("control", "inference")
@@ -20,6 +24,74 @@ BUSY = record(
     sent_at=1000.0,
 )
 IDLE = record("gpu-02-7", queues=SERVES, sent_at=1000.0, models=(model("BAAI/bge-m3", 400.0),), host="gpu-02")
+
+LANE = "inference.normal.org/chat-8b"
+
+
+def sought(message_id: str) -> SoughtTask:
+    """A task whose message has been read."""
+    return SoughtTask(message_id, "generate", "org/chat-8b", "inference", LANE, f"redis-{message_id}", 959.0)
+
+
+TASKS = (
+    ListedTask(LANE, "redis-7f3a", "waiting", 1, 959.0, sought("7f3a11d2-90aa-4b21")),
+    ListedTask(LANE, "redis-9c40", "waiting", 2, 961.0),
+    ListedTask(LANE, "redis-dead", "dead", 1, 901.0, sought("dead0001"), "DeviceOutOfMemory: 1 GiB"),
+)
+RECENT = (RecentTask("gpu-01-42", TASK.model_copy(update={"message_id": "0a1b2c3d-gone"}), 997.0),)
+SERVER = ServerView(
+    version="7.0.15",
+    role="master",
+    uptime_seconds=266_400,
+    memory_used=2 * GIB,
+    memory_peak=3 * GIB,
+    memory_rss=2 * GIB + GIB // 2,
+    memory_max=8 * GIB,
+    fragmentation=1.25,
+    policy="noeviction",
+    evicted=0,
+    expired=61_902,
+    clients=44,
+    clients_blocked=3,
+    clients_max=10_000,
+    clients_rejected=0,
+    commands_per_second=4_210,
+    kib_in_per_second=812.4,
+    kib_out_per_second=2_040.0,
+    has_log=True,
+    picture_age_seconds=192.0,
+    picture_changes=12_004,
+    databases=(("db0", 5_120, 412), ("db1", 61_000, 61_000)),
+    slowest=(("eval", 1.21), ("mget", 0.4)),
+    answer_ms=2.4,
+    commands_trend=(3900.0, 4000.0, 2100.0, 4210.0),
+    answer_trend=(2.0, 2.1, 9.0, 2.4),
+    kinds=(
+        KeyKind("messages", 22, 800 * 2**20),
+        KeyKind("worker records", 41, 41 * 1400),
+        KeyKind("deliveries", 61, 61 * 220),
+        KeyKind("others' keys", 3),
+    ),
+    counted_percent=100,
+)
+
+STORY = TaskStory(
+    Explanation(
+        message_id="7f3a11d2-90aa-4b21",
+        actor="generate",
+        model="org/chat-8b",
+        at=1000.0,
+        place=Running(worker_id="gpu-01-42", since=990.0),
+        text="runs on gpu-01-42 for 10 s",
+        estimate=NO_ESTIMATE,
+    ),
+    sent_at=959.0,
+    retry_reasons=("DeviceOutOfMemory: 1 GiB",),
+    deliveries=(
+        Delivery(worker_id="gpu-03-9", device="cuda:1", at=970.0),
+        Delivery(worker_id="gpu-01-42", device="cuda:0", at=989.5),
+    ),
+)
 
 CLUSTER = Snapshot(
     at=1000.0,
@@ -41,6 +113,9 @@ CLUSTER = Snapshot(
     ),
     redis=RedisView("7.0.15", 2 * GIB, 8 * GIB, "noeviction"),
     trends=Trends(312.0, 2.0, {"inference.normal.org/chat-8b": 41.0}, {"BAAI/bge-m3": 7}),
+    tasks=TASKS,
+    recent_tasks=RECENT,
+    server=SERVER,
 )
 
 

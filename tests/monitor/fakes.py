@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from monitor.core.dead_letters import DeadLetter, Outcome
 from monitor.core.snapshot import Snapshot
 from monitor.core.source import SourceState
+from monitor.core.task_stories import TaskStory
+from settings.sought_task import SoughtTask
 
 
 class ScriptedSource:
@@ -15,6 +17,9 @@ class ScriptedSource:
 
     def __init__(self, snapshot: Snapshot | Exception) -> None:
         self.says = snapshot
+
+    def watch(self, page: str) -> None:
+        """It says the same for every page."""
 
     def read(self) -> Snapshot:
         """What the test has put into `says`."""
@@ -53,3 +58,18 @@ class ListedLetters:
         """Takes one out of the list."""
         self.there.remove(letter)
         return "done"
+
+
+class ToldTasks:
+    """Tells one story of every task, or raises the error."""
+
+    def __init__(self, story: TaskStory | Exception) -> None:
+        self.says = story
+        self.asked: list[SoughtTask] = []
+
+    def read(self, task: SoughtTask) -> TaskStory:
+        """What the test has put into `says`."""
+        self.asked.append(task)
+        if isinstance(self.says, Exception):
+            raise self.says
+        return self.says

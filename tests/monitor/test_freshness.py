@@ -25,4 +25,7 @@ def test_an_answer_that_does_not_come_is_told_without_an_error_too() -> None:
 
 
 def test_a_pause_is_told_with_the_age_of_the_data() -> None:
-    assert banner(Snapshot(at=1.0), age_seconds=41.0, paused=True) == "‖ Paused, data of 41s ago: p goes on"
+    assert (
+        banner(Snapshot(at=1.0), age_seconds=41.0, paused=True)
+        == "‖ Paused, data of 41s ago: p goes on, ← → steps, [ ] a minute"
+    )

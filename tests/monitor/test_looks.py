@@ -37,7 +37,7 @@ def demo() -> ScriptedSource:
 async def test_the_demo_looks_as_it_was_looked_at(utc: None, page: str, size: tuple[int, int]) -> None:
     async with monitor(demo()).run_test(size=size) as pilot:
         await wait_for_text(pilot, "● demo", "gpu-01-1000")
-        await pilot.press("1" if page == "overview" else "5")
+        await pilot.press("1" if page == "overview" else "6")
         await wait_for_text(pilot, "● demo", "Trouble (" if page == "overview" else "Models (", "q Quit")
         check_golden(pilot.app, f"demo-{page}-{size[0]}x{size[1]}")
 
@@ -95,7 +95,7 @@ async def test_a_replay_says_so_and_where_it_ends(utc: None, tmp_path: Path, siz
         )
         check_golden(pilot.app, f"replay-{size[0]}x{size[1]}")
 
-        await pilot.press("4")
+        await pilot.press("5")
         await wait_for_text(pilot, "Recordings hold the number of dead letters")
 
 

@@ -3,14 +3,20 @@ from dataclasses import replace
 import pytest
 from textual.pilot import Pilot
 
-from monitor.core.snapshot import Snapshot, WorkerView
+from monitor.core.listed_tasks import ListedTask
+from monitor.core.server_table import key_table, server_table
+from monitor.core.server_view import KeyKind
+from monitor.core.snapshot import RecentTask, Snapshot, WorkerView
+from monitor.core.task_stories import StoryUnavailable
+from monitor.core.task_table import task_table
 from monitor.tui.app import ClusterMonitor
-from monitor.tui.keys import KEYS
+from monitor.tui.keys import KEYS, TOLD_WITH_ANOTHER
 from monitor.tui.letter_list import LetterList
 from monitor.tui.line_table import LineTable
+from settings.sought_task import SoughtTask
 from tests.monitor.cluster import record
-from tests.monitor.examples import CLUSTER, LETTERS
-from tests.monitor.fakes import FakeClock, ListedLetters, ScriptedSource
+from tests.monitor.examples import CLUSTER, LETTERS, SERVER, STORY, TASK, TASKS, sought
+from tests.monitor.fakes import FakeClock, ListedLetters, ScriptedSource, ToldTasks
 from tests.monitor.hostile import HOSTILE_STRINGS
 from tests.monitor.screen import check_golden, screen_text, wait_for, wait_for_text
 
@@ -18,9 +24,13 @@ PAGES = {
     "overview": ("1", "Trouble ("),
     "workers": ("2", "gpu-02-7"),
     "lanes": ("3", "392"),
-    "letters": ("4", "DeviceOutOfMemory"),
-    "models": ("5", "chat-8b"),
+    "tasks": ("4", "7f3a11d2"),
+    "letters": ("5", "DeviceOutOfMemory"),
+    "models": ("6", "chat-8b"),
+    "redis": ("7", "noeviction"),
 }
+SIZES = [(80, 24), (120, 30)]
+PICTURES = [(page, size) for page in PAGES for size in ([(80, 24), (160, 48)] if page in ("tasks", "redis") else SIZES)]
 
 
 pytestmark = pytest.mark.usefixtures("utc")
@@ -31,9 +41,11 @@ def monitor(
     letters: ListedLetters | None = None,
     clock: FakeClock | None = None,
     *,
+    tasks: ToldTasks | None = None,
     may_act: bool = False,
 ) -> ClusterMonitor:
-    return ClusterMonitor(source, 0.1, clock or FakeClock(), letters=letters or ListedLetters(LETTERS), may_act=may_act)
+    letters = letters or ListedLetters(LETTERS)
+    return ClusterMonitor(source, 0.1, clock or FakeClock(), letters=letters, tasks=tasks, may_act=may_act)
 
 
 async def wait_for_toast(pilot: Pilot[None], text: str) -> None:
@@ -41,8 +53,7 @@ async def wait_for_toast(pilot: Pilot[None], text: str) -> None:
     await wait_for(pilot, lambda: any(text in each.message for each in told), f"somebody is told {text}")
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 30)])
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(("page", "size"), PICTURES)
 async def test_each_page_looks_as_it_was_looked_at(page: str, size: tuple[int, int]) -> None:
     key, text = PAGES[page]
     async with monitor(ScriptedSource(CLUSTER)).run_test(size=size) as pilot:
@@ -52,7 +63,7 @@ async def test_each_page_looks_as_it_was_looked_at(page: str, size: tuple[int, i
         check_golden(pilot.app, f"{page}-{size[0]}x{size[1]}")
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 30)])
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(
     ("state", "snapshot", "seconds", "text"),
     [
@@ -171,7 +182,7 @@ async def test_dead_letters_are_only_read_unless_actions_are_on() -> None:
     letters = ListedLetters(LETTERS)
     async with monitor(ScriptedSource(CLUSTER), letters).run_test(size=(120, 30)) as pilot:
         await wait_for_text(pilot, "read-only", "gpu-01-42")
-        await pilot.press("4")
+        await pilot.press("5")
         await wait_for_text(pilot, "Dead letters (3)")
         await pilot.press("R", "D")
         await wait_for_toast(pilot, "Read-only: start the monitor with")
@@ -181,20 +192,88 @@ async def test_dead_letters_are_only_read_unless_actions_are_on() -> None:
 async def test_a_letter_is_inspected_without_its_callers_text() -> None:
     async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
         await wait_for_text(pilot, "gpu-01-42")
-        await pilot.press("4")
+        await pilot.press("5")
         await wait_for_text(pilot, "Dead letters (3)")
         await pilot.press("enter")
         await wait_for_text(pilot, "message   message-3", "texts: list of 2 (callers' texts are not shown)")
+
+
+async def test_enter_on_a_task_opens_its_timeline_which_r_reads_anew() -> None:
+    tasks = ToldTasks(STORY)
+    async with monitor(ScriptedSource(CLUSTER), tasks=tasks).run_test(size=(80, 24)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("4", "down", "enter")
+        await wait_for_text(
+            pilot, "generate 7f3a11d2-90aa-4b21 runs on gpu-01-42", "Timeline", "queued", "█", "CLUSTER"
+        )
+        check_golden(pilot.app, "task-80x24")
+        assert tasks.asked == [TASKS[0].sought]
+
+        tasks.says = StoryUnavailable("The task cannot be read: timed out")
+        await pilot.press("r")
+        await wait_for_text(pilot, "The task cannot be read: timed out")
+
+        await pilot.press("escape", "down", "enter")
+        await wait_for_toast(pilot, "Redis has not told which task this is")
+
+
+async def test_a_task_is_found_by_its_id_wherever_it_is() -> None:
+    tasks = ToldTasks(STORY)
+    async with monitor(ScriptedSource(CLUSTER), tasks=tasks).run_test(size=(80, 24)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("i")
+        await wait_for_text(pilot, "The id of a task")
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: "The id of a task" not in screen_text(pilot.app), "the question goes")
+
+        await pilot.press("i")
+        await wait_for_text(pilot, "The id of a task")
+        await pilot.press(*"[/q]", "enter")
+        await wait_for_text(pilot, "Timeline")
+        assert tasks.asked == [SoughtTask("[/q]")]
+
+
+async def test_the_past_is_stepped_through_while_reading_pauses() -> None:
+    source = ScriptedSource(CLUSTER)
+    async with monitor(source).run_test(size=(80, 24)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42", "00:16:40")
+        for second in (1001, 1002, 1100):
+            source.says = replace(CLUSTER, at=float(second), workers=CLUSTER.workers[: second - 1000])
+            await wait_for_text(pilot, f"00:{second // 60}:{second % 60:02}")
+
+        await pilot.press("left")
+        await wait_for_text(pilot, "‖ Paused, data of 1m38s ago: p goes on", "00:16:42", "Workers (2)")
+        await pilot.press("left", "left", "left")
+        await wait_for_text(pilot, "00:16:40", "Workers (3)")
+        await pilot.press("right")
+        await wait_for_text(pilot, "00:16:41", "Workers (1)")
+        await pilot.press("right_square_bracket")
+        await wait_for_text(pilot, "‖ Paused, data of 0s ago", "00:18:20")
+        await pilot.press("left_square_bracket")
+        await wait_for_text(pilot, "00:18:20")
+        await pilot.press("left", "left_square_bracket")
+        await wait_for_text(pilot, "00:16:40")
+
+        source.says = replace(CLUSTER, at=1200.0)
+        await pilot.press("p")
+        await wait_for_text(pilot, "● live", "00:20:00")
+
+
+async def test_stepping_before_anything_was_read_shows_what_there_is() -> None:
+    async with monitor(ScriptedSource(Snapshot(error="Redis does not answer"))).run_test(size=(80, 24)) as pilot:
+        await wait_for_text(pilot, "✖ down")
+        await pilot.press("left", "left_square_bracket", "right", "right_square_bracket")
+        await wait_for_text(pilot, "‖ paused", "Waiting for the first answer")
 
 
 async def test_what_is_marked_is_sent_again_after_a_question_whose_default_is_cancel() -> None:
     letters, source = ListedLetters(LETTERS), ScriptedSource(CLUSTER)
     async with monitor(source, letters, may_act=True).run_test(size=(120, 30)) as pilot:
         await wait_for_text(pilot, "actions on", "gpu-01-42")
-        await pilot.press("4")
+        await pilot.press("5")
         await wait_for_text(pilot, "Dead letters (3)")
         await pilot.press("a", "R")
-        await wait_for_text(pilot, "Send again 2 dead letters?", "2 of inference.normal.org/chat-8b")
+        await wait_for_text(pilot, "Send again 2 dead letters?", "2 of inference.normal.org/chat-8b", "[5 Dead]")
         check_golden(pilot.app, "confirm-120x30")
         await pilot.press("enter")
         await wait_for(pilot, lambda: "Send again 2" not in screen_text(pilot.app), "the question goes")
@@ -211,7 +290,7 @@ async def test_nothing_is_changed_while_the_data_are_not_live() -> None:
     source = ScriptedSource(CLUSTER)
     async with monitor(source, may_act=True).run_test(size=(120, 30)) as pilot:
         await wait_for_text(pilot, "gpu-01-42")
-        await pilot.press("4")
+        await pilot.press("5")
         await wait_for_text(pilot, "Dead letters (3)")
         source.says = replace(CLUSTER, error="Redis does not answer at gpu-hub:6379")
         await wait_for_text(pilot, "✖ down")
@@ -223,7 +302,7 @@ async def test_hostile_errors_neither_end_the_app_nor_break_its_lines() -> None:
     hostile = [replace(LETTERS[0], redis_id=text, lane=LETTERS[0].lane, fields=(text,)) for text in HOSTILE_STRINGS]
     async with monitor(ScriptedSource(CLUSTER), ListedLetters(hostile), may_act=True).run_test(size=(80, 24)) as pilot:
         await wait_for_text(pilot, "gpu-01-42")
-        await pilot.press("4")
+        await pilot.press("5")
         await wait_for_text(pilot, f"Dead letters ({len(hostile)})")
         for _ in hostile:
             await pilot.press("enter")
@@ -235,8 +314,35 @@ async def test_hostile_errors_neither_end_the_app_nor_break_its_lines() -> None:
         assert pilot.app.screen.query_one(LetterList).view.words == "[/x]"
 
 
+@pytest.mark.parametrize("size", [(80, 24), (60, 15)])
+async def test_hostile_tasks_and_servers_neither_end_the_app_nor_break_its_lines(size: tuple[int, int]) -> None:
+    tasks = tuple(ListedTask(text, text, "dead", 1, None, sought(text), text) for text in HOSTILE_STRINGS)
+    recent = tuple(
+        RecentTask(text, TASK.model_copy(update={"message_id": text}), float("nan")) for text in HOSTILE_STRINGS
+    )
+    kinds = tuple(KeyKind(text, -1, -1) for text in HOSTILE_STRINGS)
+    for text in HOSTILE_STRINGS:
+        server = replace(SERVER, version=text, role=text, policy=text, slowest=((text, 1e300),), kinds=kinds)
+        snapshot = replace(CLUSTER, tasks=tasks, recent_tasks=recent, server=server)
+        assert all(
+            row.text.isprintable()
+            for table in (task_table, server_table, key_table)
+            for cells in table(snapshot).rows
+            for row in cells
+        )
+
+    async with monitor(ScriptedSource(snapshot), tasks=ToldTasks(STORY)).run_test(size=size) as pilot:
+        await wait_for_text(pilot, "Workers")
+        for key, title in (("4", "Tasks ("), ("7", "Redis (")):
+            await pilot.press(key)
+            await wait_for_text(pilot, title)
+            lines = screen_text(pilot.app).splitlines()
+            assert all(line.isprintable() for line in lines)
+            assert len(lines) == size[1]
+
+
 async def test_the_help_names_every_key_of_the_table() -> None:
     async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 50)) as pilot:
         await wait_for_text(pilot, "gpu-01-42")
         await pilot.press("question_mark")
-        await wait_for_text(pilot, *(key.help for key in KEYS if key.action not in ("turn", "mark_alike")))
+        await wait_for_text(pilot, *(key.help for key in KEYS if key.key not in TOLD_WITH_ANOTHER))

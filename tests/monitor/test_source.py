@@ -16,6 +16,7 @@ from settings.config import Settings
 from settings.records import LATE_AFTER_SECONDS, QueueCounts
 from tests.monitor.cluster import Cluster, record
 from tests.monitor.hostile import HOSTILE_STRINGS
+from tests.monitor.round_trips import count_round_trips
 
 
 def liveness(snapshot: Snapshot) -> dict[str, str]:
@@ -89,14 +90,7 @@ def test_a_reading_takes_two_round_trips_whatever_the_number_of_workers(
         cluster.redis.zadd(keys.WORKERS, {f"worker-{index}": seconds})
     cluster.redis.sadd(keys.QUEUES, *(f"queue-{index}" for index in range(20)))
     source.read()
-    sent: list[object] = []
-    send = redis.Connection.send_packed_command
-
-    def spy(connection: redis.Connection, command: object, check_health: bool = True) -> None:
-        sent.append(command)
-        send(connection, command, check_health)
-
-    monkeypatch.setattr(redis.Connection, "send_packed_command", spy)
+    sent = count_round_trips(monkeypatch)
     snapshot = source.read()
 
     assert len(sent) == 2

@@ -60,6 +60,9 @@ class DemoSource:
         for worker in self._workers:
             worker.start(self._now)
 
+    def watch(self, page: str) -> None:
+        """It tells the same on every page."""
+
     def read(self) -> Snapshot:
         """Lets the time pass that has passed, and tells how things are."""
         now = self._clock()

@@ -1,0 +1,115 @@
+"""The readings of the last ten minutes, packed, to step back through."""
+
+import pickle
+import zlib
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+from monitor.core.snapshot import Snapshot, WorkerView, judge_liveness
+
+#: So long is remembered, unless it takes more memory than this.
+REMEMBERED_SECONDS, MOST_BYTES = 600.0, 32 * 2**20
+
+#: Readings that come sooner after the one before are not remembered.
+LEAST_SECONDS = 0.9
+
+#: The first of so many readings is kept whole; the others hold the workers that changed.
+CHAPTER = 20
+
+
+@dataclass(frozen=True)
+class _Page:
+    at: float
+    packed: bytes
+    gone: tuple[str, ...] = ()
+    """Workers that the page before has."""
+
+
+@dataclass
+class _Chapter:
+    pages: list[_Page] = field(default_factory=list)
+    size: int = 0
+
+
+class Rewind:
+    """Remembers readings in order, and gives any of them back."""
+
+    def __init__(self) -> None:
+        self._chapters: deque[_Chapter] = deque()
+        self._workers: dict[str, WorkerView] = {}
+        self._size = 0
+
+    def __len__(self) -> int:
+        return sum(len(chapter.pages) for chapter in self._chapters)
+
+    def remember(self, snapshot: Snapshot) -> None:
+        """Takes a reading in; one with an error tells nothing new."""
+        if snapshot.at is None or snapshot.error or self._is_soon(snapshot.at):
+            return
+        if not self._chapters or len(self._chapters[-1].pages) == CHAPTER:
+            self._chapters.append(_Chapter())
+            self._workers = {}
+        self._add(snapshot, snapshot.at)
+        self._forget(snapshot.at)
+
+    def times(self) -> tuple[float, ...]:
+        """When each that is remembered was taken, by Redis' clock."""
+        return tuple(page.at for chapter in self._chapters for page in chapter.pages)
+
+    def recall(self, index: int) -> Snapshot | None:
+        """The reading with this place in `times`, None when there is none."""
+        for chapter in self._chapters:
+            if index < len(chapter.pages):
+                return _read_chapter(chapter.pages[: index + 1])
+            index -= len(chapter.pages)
+        return None
+
+    def _is_soon(self, at: float) -> bool:
+        return bool(self._chapters) and at - self._chapters[-1].pages[-1].at < LEAST_SECONDS
+
+    def _add(self, snapshot: Snapshot, at: float) -> None:
+        before, self._workers = self._workers, {worker.worker_id: worker for worker in snapshot.workers}
+        changed = tuple(worker for worker in snapshot.workers if _is_other(before.get(worker.worker_id), worker))
+        packed = zlib.compress(pickle.dumps(replace(snapshot, workers=changed)), 1)
+        chapter = self._chapters[-1]
+        chapter.pages.append(_Page(at, packed, tuple(before.keys() - self._workers.keys())))
+        chapter.size += len(packed)
+        self._size += len(packed)
+
+    def _forget(self, now: float) -> None:
+        """Drops whole chapters, the oldest first; the one that is being written stays."""
+        while len(self._chapters) > 1 and (
+            self._size > MOST_BYTES or now - self._chapters[1].pages[0].at > REMEMBERED_SECONDS
+        ):
+            self._size -= self._chapters.popleft().size
+
+
+def _is_other(before: WorkerView | None, now: WorkerView) -> bool:
+    """Whether more than time has passed; a worker without a record that beats again is younger than before."""
+    return (
+        before is None
+        or before.record is not now.record
+        or before.liveness != now.liveness
+        or before.age_seconds > now.age_seconds
+    )
+
+
+def _read_chapter(pages: list[_Page]) -> Snapshot:
+    workers: dict[str, tuple[float, WorkerView]] = {}
+    snapshot = Snapshot()
+    for page in pages:
+        snapshot = cast("Snapshot", pickle.loads(zlib.decompress(page.packed)))
+        for gone in page.gone:
+            workers.pop(gone, None)
+        workers |= {worker.worker_id: (page.at, worker) for worker in snapshot.workers}
+    aged = (_aged(worker, pages[-1].at - seen_at) for seen_at, worker in workers.values())
+    return replace(snapshot, workers=tuple(aged))
+
+
+def _aged(worker: WorkerView, seconds: float) -> WorkerView:
+    """A worker of which nothing was heard for some seconds more."""
+    age_seconds = worker.age_seconds + seconds
+    # Without a record it is lost, or its record cannot be read, and stays what it was.
+    liveness = judge_liveness(age_seconds, has_record=True) if worker.record else worker.liveness
+    return replace(worker, age_seconds=age_seconds, liveness=liveness)
