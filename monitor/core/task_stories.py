@@ -128,9 +128,9 @@ class TaskStories:
         if task.redis_id is None or task.lane is None:
             return TaskStory(explanation, task.sent_at)
         with self._queues.pipeline(transaction=False) as pipe:
-            pipe.lrange(keys.deliveries(task.redis_id), 0, -1)
             describe_one(pipe, task.lane, task.redis_id)
-            entries, *told = pipe.execute()
+            told = pipe.execute()
+        entries: Any = self._results.lrange(keys.deliveries(task.redis_id), 0, -1)
         body = next((body for _, short in told if (body := read_body(short))), None)
         deliveries = tuple(delivery for entry in entries if (delivery := _delivery(entry)))
         return TaskStory(explanation, task.sent_at, _reasons(body), deliveries)

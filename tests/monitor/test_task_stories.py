@@ -60,10 +60,10 @@ def client(settings: Settings, broker: ClusterBroker) -> Client:
     return Client(settings, broker)
 
 
-def claim(client: redis.Redis, worker_id: str = "worker") -> str:
+def claim(client: redis.Redis, results: redis.Redis, worker_id: str = "worker") -> str:
     """The first task of the lane is given to a worker, which notes it; its Redis id."""
     redis_id: bytes = client.lpop(keys.ready(LANE))
-    Deliveries(client).note(redis_id.decode(), NotedDelivery(worker_id, "cuda:0", time.time()))
+    Deliveries(results).note(redis_id.decode(), NotedDelivery(worker_id, "cuda:0", time.time()))
     return redis_id.decode()
 
 
@@ -85,11 +85,13 @@ def test_a_waiting_task_is_queued_since_it_was_sent(stories: TaskStories, client
     assert "secret" not in text
 
 
-def test_a_running_task_tells_who_was_given_it_before(stories: TaskStories, client: Client, cluster: Cluster) -> None:
+def test_a_running_task_tells_who_was_given_it_before(
+    stories: TaskStories, client: Client, cluster: Cluster, result_redis: redis.Redis
+) -> None:
     message = client.send("embed", model="org/a", texts=["a"])
-    redis_id = claim(cluster.redis, "dead-worker")
+    redis_id = claim(cluster.redis, result_redis, "dead-worker")
     cluster.redis.rpush(keys.ready(LANE), redis_id)
-    claim(cluster.redis)
+    claim(cluster.redis, result_redis)
     task = TaskRecord(message_id=message.message_id, actor="embed", model="org/a", started_at=time.time())
     cluster.beat("worker", state="busy", running=[task])
 
