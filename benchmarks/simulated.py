@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from itertools import takewhile
 from pathlib import Path
 
-import torch
-
 import actors
 from actors.devices.backend import Device
 from actors.engine import engine, loading
@@ -24,6 +22,7 @@ from actors.engine.work import Deliver, Item, Job, ModelKey, Output, Plan, Row
 from actors.model_store.progress import Progress
 from actors.model_store.stored_model import StoredModel
 from actors.payloads import EmbedRequest
+from benchmarks.empty_module import EmptyModule
 from settings.config import current_settings
 
 __all__ = ["actors"]  # whose actors Dramatiq serves
@@ -59,9 +58,7 @@ def load_slowly(key: ModelKey, stored: StoredModel, device: Device, dtype: str, 
         loads.write(f"{key.name}\n")
     budget = int((device.memory().total or 0) * current_settings().gpu_memory_fraction)
     held = int(key.name.partition("/")[0].rpartition("-")[2])
-    return LoadedModel(
-        key, stored, device, module=torch.nn.Module(), tokenizer=None, dtype=dtype, footprint=budget // held
-    )
+    return LoadedModel(key, stored, device, module=EmptyModule(), tokenizer=None, dtype=dtype, footprint=budget // held)
 
 
 class InOrderOfSending(WaitingRows):

@@ -6,8 +6,6 @@ All the rest is the service's own: checks of the request, lanes, the device thre
 import os
 from collections.abc import Sequence
 
-import torch
-
 import actors
 from actors.devices.backend import Device
 from actors.engine import loading
@@ -17,6 +15,7 @@ from actors.engine.work import Deliver, Item, ModelKey, Output, Plan, Row
 from actors.model_store.progress import Progress
 from actors.model_store.stored_model import StoredModel
 from actors.payloads import EmbedRequest
+from benchmarks.empty_module import EmptyModule
 
 __all__ = ["actors"]  # whose actors Dramatiq serves
 
@@ -40,7 +39,7 @@ class Noop:
 
 def load_nothing(key: ModelKey, stored: StoredModel, device: Device, dtype: str, progress: Progress) -> LoadedModel:
     """A model without weights."""
-    return LoadedModel(key, stored, device, module=torch.nn.Module(), tokenizer=None, dtype=dtype, footprint=0)
+    return LoadedModel(key, stored, device, module=EmptyModule(), tokenizer=None, dtype=dtype, footprint=0)
 
 
 TASKS["embed"] = (__name__, Noop.__name__)
