@@ -33,7 +33,7 @@ class ModelCache:
         park: Callable[[LoadedModel], bool] = lambda model: False,
         unloading: Unloading = lambda key, footprint: nullcontext(),
     ) -> None:
-        """`park` takes a model off the device and keeps it elsewhere, or says no; `unloading` is around the rest."""
+        """`park` takes a model off the device and keeps it elsewhere, or says no; `unloading` is around it."""
         self.budget_bytes = budget_bytes
         self._release, self._park, self._unloading = release, park, unloading
         self._models: OrderedDict[ModelKey, LoadedModel] = OrderedDict()
@@ -114,10 +114,10 @@ class ModelCache:
         model = self._models.pop(key)
         self._publish()
         logger.info("Unloading %s (%d bytes).", key, model.footprint)
-        if self._park(model):
-            self._release()
-            return
         with self._unloading(key, model.footprint):
+            if self._park(model):
+                self._release()
+                return
             holders = weakref.ref(model)
             del model
             _wait_until_gone(holders)
