@@ -60,6 +60,7 @@ class DeviceRecord(Record):
     `identity` tells identical cards apart: a PCI address, or the LUID that Windows gives until the next start.
     `memory_shared_total` is the host's RAM that a driver lends to the device, never part of `memory_total`.
     `memory_unreturned` is what unloaded models of this process should have given back and did not.
+    `cpu_fallbacks` tells how often each operator was computed on the CPU since the process started.
     """
 
     name: str
@@ -74,6 +75,7 @@ class DeviceRecord(Record):
     busy_percent: float | None = None
     temperature_celsius: float | None = None
     activity_source: str | None = None
+    cpu_fallbacks: dict[str, int] = {}
     models_budget: int | None = None
     memory_unreturned: int | None = None
 

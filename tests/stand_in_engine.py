@@ -51,6 +51,9 @@ class StandInDevice:
     def activity(self) -> DeviceActivity:
         return DeviceActivity()
 
+    def cpu_fallbacks(self) -> dict[str, int]:
+        return {}
+
 
 @dataclass(frozen=True)
 class StandInStatus:

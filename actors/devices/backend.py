@@ -63,7 +63,7 @@ class DeviceActivity:
 
 
 class Device(Protocol):
-    """One claimed device. Every method is called on the device thread only, but for `memory` and `activity`."""
+    """One claimed device. Every method is called on the device thread only, but for those that say so."""
 
     name: DeviceName
     label: str
@@ -94,6 +94,9 @@ class Device(Protocol):
 
     def activity(self) -> DeviceActivity:
         """Reads how hard it works; callable from any thread."""
+
+    def cpu_fallbacks(self) -> Mapping[str, int]:
+        """How often each operator was computed on the CPU for want of a kernel here; callable from any thread."""
 
     def self_test(self) -> None:
         """Compares what it computes with the CPU.

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from actors.devices.backend import DeviceActivity, DeviceMemory, DeviceName
+from actors.devices.cpu_fallbacks import CpuFallbacks
 from actors.devices.first_keys import adopt_first_keys
 from actors.devices.probe import failure_of_child
 from actors.devices.torch_device import TorchDevice
@@ -51,7 +52,7 @@ class DirectMLDevice(TorchDevice):
         self, name: DeviceName, label: str, torch_device: torch.device, adapter: WindowsAdapter | None = None
     ) -> None:
         super().__init__(name, label, torch_device)
-        self._adapter = adapter
+        self._adapter, self._fallbacks = adapter, CpuFallbacks()
         self.identity = adapter.adapter.identity if adapter else None
 
     def place_module(self, module: torch.nn.Module) -> torch.nn.Module:
@@ -82,6 +83,13 @@ class DirectMLDevice(TorchDevice):
 
     def activity(self) -> DeviceActivity:
         return self._adapter.activity() if self._adapter else DeviceActivity()
+
+    def cpu_fallbacks(self) -> Mapping[str, int]:
+        return self._fallbacks.calls
+
+    def count_cpu_fallbacks(self) -> None:
+        """Begins to count, for the rest of the process."""
+        self._fallbacks.listen()
 
 
 def _accepted(name: str, tensor: torch.Tensor) -> torch.Tensor:
@@ -150,6 +158,7 @@ def _open_here(index: int) -> DirectMLDevice:
     label = directml.device_name(index).rstrip("\0 ")
     adapter = WindowsAdapter.find(index, label, count)
     device = DirectMLDevice(DeviceName("directml", index), label, directml.device(index), adapter)
+    device.count_cpu_fallbacks()
     device.self_test()
     return device
 

@@ -38,6 +38,9 @@ class TorchDevice:
     def activity(self) -> DeviceActivity:
         return DeviceActivity()
 
+    def cpu_fallbacks(self) -> Mapping[str, int]:
+        return {}  # a missing kernel is an error
+
     def release(self) -> None:
         """Nothing to give back unless a backend knows how."""
 

@@ -233,6 +233,7 @@ class Heartbeat(Middleware):
             busy_percent=activity.busy_percent,
             temperature_celsius=activity.temperature_celsius,
             activity_source=activity.source,
+            cpu_fallbacks=dict(worker.device.cpu_fallbacks()),
             models_budget=worker.engine.status().budget_bytes,
             memory_unreturned=worker.engine.unreturned.bytes,
         )

@@ -2,12 +2,16 @@
 
 import math
 import unicodedata
+from collections.abc import Mapping
 
 #: Shown for what nobody can tell; never a zero.
 ABSENT = "-"
 
 #: More of a string than any column shows.
 MOST_CHARACTERS = 300
+
+#: Of a line that names what was called how often.
+MOST_NAMES = 5
 
 GIB = 2**30
 
@@ -54,6 +58,13 @@ def _cut(text: str, width: int) -> str:
 def format_count(number: int) -> str:
     """1,204"""
     return f"{number:,}"
+
+
+def format_calls(calls: Mapping[str, int]) -> str:
+    """aten::roll 1,204 times, aten::lerp.Scalar_out 3 times: the most frequent first, and no more than fit a line."""
+    names = sorted(calls, key=lambda name: (-calls[name], name))
+    shown = ", ".join(f"{name} {format_count(calls[name])} times" for name in names[:MOST_NAMES])
+    return f"{shown} and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else shown
 
 
 def format_memory(used: int | None, total: int | None) -> str:

@@ -6,6 +6,7 @@ from monitor.core.formatting import (
     ABSENT,
     format_age,
     format_bytes,
+    format_calls,
     format_count,
     format_memory,
     format_share,
@@ -46,6 +47,8 @@ def _record_lines(record: WorkerRecord) -> Iterator[str]:
         budget = ABSENT if device.models_budget is None else format_bytes(device.models_budget)
         yield f"device    {device.name}, {device.label}"
         yield f"memory    {used}, {share} (source: {source}); models may take {budget}"
+        if device.cpu_fallbacks:
+            yield f"on CPU    for want of a kernel: {format_calls(device.cpu_fallbacks)}"
     rss = ABSENT if record.rss_bytes is None else format_bytes(record.rss_bytes)
     yield f"tasks     {format_count(record.done)} done, {format_count(record.failed)} failed; process takes {rss}"
     yield ""

@@ -1,13 +1,14 @@
 """The checks of the workers: each is given a real task through the queue, and has to answer."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dramatiq import Message
 
 from actors.client import Client
 from actors.errors import ClusterError, ResultTimeout
 from actors.payloads import Metadata
+from monitor.core.formatting import format_calls, printable
 from monitor.core.snapshot import WorkerView
 from scripts.cluster_checks.check import Check
 from scripts.cluster_checks.trial import Trial
@@ -64,6 +65,7 @@ def check_workers(settings: Settings, views: Sequence[WorkerView], trial: Trial 
         roll_call = RollCall(Client(settings), trial, asked)
         roll_call.run(timeout)
     checks = [_check_worker(view, roll_call, timeout) for view in views]
+    checks += [_check_kernels(view.worker_id, calls) for view in views if (calls := _cpu_fallbacks(view))]
     return checks if any(view.liveness != "lost" for view in views) else [*checks, NOBODY]
 
 
@@ -90,6 +92,16 @@ def _check_worker(view: WorkerView, roll_call: RollCall | None, timeout: float) 
         mend = "set MODEL_MANAGER_PATH to a folder with a model that embed, classify or generate can use"
         return Check(name, "skipped", "beats, and there is no model to try it with", mend)
     return _check_answer(name, roll_call, roll_call.answers.get(view.worker_id), timeout)
+
+
+def _cpu_fallbacks(view: WorkerView) -> Mapping[str, int]:
+    return view.record.device.cpu_fallbacks if view.record and view.record.device else {}
+
+
+def _check_kernels(worker_id: str, calls: Mapping[str, int]) -> Check:
+    mend = "it works and takes longer; send the models that need them to workers with another kind of device"
+    detail = f"the CPU computes what its device has no kernel for: {printable(format_calls(calls))}"
+    return Check(f"kernels {worker_id}", "warning", detail, mend)
 
 
 def _check_answer(name: str, roll_call: RollCall, answer: Metadata | None, timeout: float) -> Check:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 
 
 @pytest.fixture
@@ -15,14 +16,16 @@ def adapters(directml_site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[M
     """Two empty adapters, here and in child processes; as good as new again after the test."""
     from transformers import cache_utils
 
-    # Opening a device changes this class for the rest of the process.
+    # Opening a device changes this class for the rest of the process, and how often torch warns.
     monkeypatch.setattr(cache_utils.DynamicLayer, "update", cache_utils.DynamicLayer.update)
     monkeypatch.setenv("PYTHONPATH", str(directml_site))
     monkeypatch.syspath_prepend(directml_site)
     torch_directml = importlib.import_module("torch_directml")
+    warns_always = torch.is_warn_always_enabled()
     yield torch_directml.fake_adapters
     # An error that the test expected still holds the test's tensors.
     gc.collect()
+    torch.set_warn_always(warns_always)
     for index in range(torch_directml.device_count()):
         torch_directml.fake_adapters.restore(index)
     del sys.modules["torch_directml"]

@@ -9,7 +9,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[2]
 
 
-def _run(site: Path, model_folder: Path, state_dir: Path, limit_bytes: int, script: str) -> str:
+def _run(site: Path, model_folder: Path, state_dir: Path, limit_bytes: int, script: str, **environment: str) -> str:
     prelude = f"""
         import sys
         from pathlib import Path
@@ -32,7 +32,7 @@ def _run(site: Path, model_folder: Path, state_dir: Path, limit_bytes: int, scri
     """
     code = textwrap.dedent(prelude) + textwrap.dedent(script) + "\nengine.stop()\n"
     path = os.pathsep.join(map(str, (site, REPOSITORY)))  # another checkout may be the installed one
-    environment = {"PYTHONPATH": path, "FAKE_ADAPTER_BYTES": str(limit_bytes), "OMP_NUM_THREADS": "1"}
+    environment |= {"PYTHONPATH": path, "FAKE_ADAPTER_BYTES": str(limit_bytes), "OMP_NUM_THREADS": "1"}
     environment["HOME"] = str(state_dir)
     ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
@@ -153,3 +153,19 @@ def test_weights_that_are_one_on_the_cpu_are_one_on_the_device(
     """
 
     assert _run(directml_site, model_folder, tmp_path, 0, script) == "True\n"
+
+
+def test_what_the_cpu_computes_for_the_adapter_is_counted_by_operator(
+    directml_site: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    script = """
+        run("generate", model=writer, prompt="The", max_new_tokens=8, temperature=0).future.result()
+        calls = engine._device.cpu_fallbacks()
+        print(sorted(calls))
+        print(calls["aten::_softmax.out"] >= 8)
+    """
+    lacking = "aten::_softmax.out,aten::tanh.out,aten::erfinv.out"
+
+    printed = _run(directml_site, model_folder, tmp_path, 0, script, FAKE_ADAPTER_LACKS=lacking)
+
+    assert printed == "['aten::_softmax.out', 'aten::tanh.out']\nTrue\n"

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from monitor.core.formatting import cell_width, fit, format_age, format_memory, format_share, printable
+from monitor.core.formatting import cell_width, fit, format_age, format_calls, format_memory, format_share, printable
 from tests.monitor.cluster import GIB
 from tests.monitor.hostile import HOSTILE_STRINGS
 
@@ -74,3 +74,15 @@ def test_numbers_beyond_any_machine_are_no_error() -> None:
 )
 def test_an_age_is_told_in_the_two_units_that_matter(seconds: float, shown: str) -> None:
     assert format_age(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("calls", "shown"),
+    [
+        ({}, ""),
+        ({"aten::lerp": 3, "aten::roll": 1204}, "aten::roll 1,204 times, aten::lerp 3 times"),
+        (dict.fromkeys("gfedcba", 1), "a 1 times, b 1 times, c 1 times, d 1 times, e 1 times and 2 more"),
+    ],
+)
+def test_calls_are_named_with_the_most_frequent_first(calls: dict[str, int], shown: str) -> None:
+    assert format_calls(calls) == shown

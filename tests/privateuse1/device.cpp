@@ -3,16 +3,18 @@
 //
 // Real here: every tensor lies on one index, its bytes are counted there until it is freed, an index has a byte limit
 // and refuses what exceeds it in DirectML's words, operands on different devices are refused, and a lost device fails
-// whatever it is asked. The arithmetic itself is torch's CPU kernels.
+// whatever it is asked. The arithmetic itself is torch's CPU kernels; those operators that are named as such warn of it
+// in torch-directml's words, once in a process unless torch is told to warn always, as there.
 //
 // Not imitated: the dtypes that DirectML aborts on (bfloat16, complex) or may refuse (float64), its failure under
-// torch.inference_mode, its warnings for operators without a DirectML kernel, its tensors without storage, its memory
-// pool, its trouble with threads, its speed, and training (convolution has no backward).
+// torch.inference_mode, its tensors without storage, its memory pool, its trouble with threads, its speed, and training
+// (convolution has no backward).
 //
 // Read once from the environment, at the first use of the device:
 //   FAKE_ADAPTERS         how many adapters there are (2)
 //   FAKE_ADAPTER_BYTES    the byte limit of each, 0 for none (0)
 //   FAKE_ADAPTER_LEAKS    1: freed bytes stay counted, as if the driver never gave them back (0)
+//   FAKE_ADAPTER_LACKS    the operators without a kernel, with commas between: aten::gelu,aten::_softmax (none)
 //
 // Builds on torch 2.4 and on torch 2.13; the differences are behind TORCH_AT_LEAST.
 
@@ -39,6 +41,9 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <set>
+#include <sstream>
+#include <string>
 #include <vector>
 
 #define TORCH_AT_LEAST(major, minor) \
@@ -316,8 +321,29 @@ void require_one_device(at::ArrayRef<c10::IValue> arguments) {
   }
 }
 
+std::set<std::string> names_from_environment(const char* name) {
+  const char* text = std::getenv(name);
+  std::istringstream parts(text != nullptr ? text : "");
+  std::set<std::string> names;
+  for (std::string part; std::getline(parts, part, ',');) {
+    names.insert(part);
+  }
+  return names;
+}
+
+void warn_if_kernel_is_lacking(const c10::OperatorHandle& op) {
+  static const std::set<std::string> lacking = names_from_environment("FAKE_ADAPTER_LACKS");
+  const std::string name = c10::toString(op.operator_name());
+  if (lacking.count(name) > 0) {
+    TORCH_WARN_ONCE(
+        "The operator '", name, "' is not currently supported on the DML backend and will fall back to run on the CPU.",
+        " This may have performance implications.");
+  }
+}
+
 void compute_on_cpu(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   require_one_device(torch::jit::last(*stack, op.schema().arguments().size()));
+  warn_if_kernel_is_lacking(op);
   at::native::cpu_fallback(op, stack);
 }
 

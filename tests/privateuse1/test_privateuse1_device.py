@@ -220,6 +220,29 @@ def test_the_environment_limits_each_adapter_and_makes_it_leak(directml_site: Pa
     assert _output_of(allocate_and_free, directml_site, FAKE_ADAPTER_LEAKS="1") == "1024 0"
 
 
+def test_operators_without_a_kernel_warn_in_the_words_of_directml(directml_site: Path) -> None:
+    compute = """if True:
+        import warnings
+        import torch, torch_directml
+        warnings.simplefilter("always")
+        warnings.showwarning = lambda message, *_: print(message)
+        tensor = torch.ones(2, device="privateuseone:0")
+        for operator in (torch.relu, torch.erf, torch.cos, torch.erf):
+            operator(tensor)
+        torch.set_warn_always(True)
+        for operator in (torch.relu, torch.erf, torch.cos):
+            operator(tensor)
+    """
+
+    printed = _output_of(compute, directml_site, FAKE_ADAPTER_LACKS="aten::cos.out,aten::erf.out").splitlines()
+
+    assert [line.split("'")[1] for line in printed] == ["aten::erf.out", "aten::erf.out", "aten::cos.out"]
+    assert printed[0].startswith(
+        "The operator 'aten::erf.out' is not currently supported on the DML backend"
+        " and will fall back to run on the CPU. This may have performance implications."
+    )
+
+
 def _small_gpt2(transformers: ModuleType) -> Any:
     torch.manual_seed(0)
     config = transformers.GPT2Config(
