@@ -31,6 +31,10 @@ LEGACY_NAMES = {
 PRELOADABLE = ("embed", "classify", "generate")
 _PRELOADABLE = "being one of " + ", ".join(PRELOADABLE)
 
+#: What a model may be loaded in, and how it may compute its attention.
+DTYPES = ("auto", "float32", "float16", "bfloat16")
+ATTENTIONS = ("eager", "sdpa", "flash_attention_2")
+
 _DEVICE = r"(?:\d+|(?:cuda|xpu|directml|cpu)(?::\d+)?)"
 _DEVICES = re.compile(rf"auto|all|{_DEVICE}(?:,{_DEVICE})*")
 _REDIS_URL = re.compile(r"(redis|rediss|unix)://.+")
@@ -79,6 +83,29 @@ def _preloads(value: str) -> str:
         if not model or task not in ("", *PRELOADABLE):
             raise ValueError(f"allowed are org/name and TASK=org/name with commas between, TASK {_PRELOADABLE}")
     return value
+
+
+@cache
+def _choices(value: str) -> dict[str, str]:
+    """The choice for each model: `org/a=float16, org/b=auto`."""
+    parts = (part.strip().rpartition("=") for part in value.split(",") if part.strip())
+    return {model.strip(): choice.strip() for model, _, choice in parts}
+
+
+def _choice_for_models(*allowed: str) -> AfterValidator:
+    def check(value: str) -> str:
+        choices, names = _choices(value), [part.rpartition("=")[0].strip() for part in value.split(",") if part.strip()]
+        for model, choice in choices.items():
+            if not model or "@" in model or choice not in allowed:
+                raise ValueError(
+                    f"{model or 'a model without a name'} has {choice!r:.60}; allowed are org/name=CHOICE without a"
+                    f" revision and with commas between, CHOICE being one of {', '.join(allowed)}"
+                )
+            if names.count(model) > 1:
+                raise ValueError(f"{model} is named {names.count(model)} times; name it once")
+        return value
+
+    return AfterValidator(check)
 
 
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
@@ -159,6 +186,14 @@ class Settings(BaseSettings):
     """The precision that models are loaded in: auto, float32, float16 or bfloat16. auto is the checkpoint's own on CUDA
     and XPU, else float32, but for embed and classify on a CPU that is faster in bfloat16. float32 is the exact one."""
 
+    model_dtypes: Annotated[str, _choice_for_models(*DTYPES)] = ""
+    """The precision of single models where MODEL_DTYPE is not right for them: org/name=float16, with commas between. A
+    device that does not compute in it (bfloat16 on DirectML) refuses the model."""
+
+    model_attention: Annotated[str, _choice_for_models(*ATTENTIONS)] = ""
+    """How single models compute their attention: org/name=sdpa, with commas between; eager, sdpa or flash_attention_2.
+    Not said, it is eager on DirectML, where some models end the process with the others, else transformers' choice."""
+
     keep_alive: Annotated[str, AfterValidator(_keep_alive)] = "-1"
     """How long a model stays in memory after its last use: 10m, 24h, 300 (seconds), 0 (until its tasks have ended), -1
     (until its room is needed). A task and a load may say something else for their model."""
@@ -238,6 +273,19 @@ class Settings(BaseSettings):
         """The task, where it is said, and the name of each model of PRELOAD_MODELS."""
         parts = (part.strip().rpartition("=") for part in self.preload_models.split(",") if part.strip())
         return tuple((task or None, model) for task, _, model in parts)
+
+    def dtype_of(self, model: str) -> str:
+        """The precision that a model is to be loaded in, `auto` included."""
+        return _choices(self.model_dtypes).get(model, self.model_dtype)
+
+    def attention_of(self, model: str) -> str | None:
+        """The attention implementation that a model is to be loaded with, None when that is left to its device."""
+        return _choices(self.model_attention).get(model)
+
+    @property
+    def may_choose_dtype(self) -> bool:
+        """Whether there are models whose precision is not said."""
+        return "auto" in (self.model_dtype, *_choices(self.model_dtypes).values())
 
     @property
     def host_name(self) -> str:

@@ -37,6 +37,6 @@ def open_device(index: int, settings: Settings) -> CpuDevice:
     if settings.cpu_threads:
         torch.set_num_threads(settings.cpu_threads)
     device = CpuDevice(DeviceName("cpu", index), device_labels()[0], torch.device("cpu"))
-    if settings.model_dtype == "auto" and is_bfloat16_faster():
+    if settings.may_choose_dtype and is_bfloat16_faster():
         device.reading_dtype = "bfloat16"
     return device

@@ -130,7 +130,7 @@ def choose_dtype(requested: str, architecture: str, stored: StoredModel, device:
     """The precision that a model is loaded in on a device.
 
     Raises:
-      ModelRefused: When the device does not compute in the one that MODEL_DTYPE asks for.
+      ModelRefused: When the device does not compute in the one that is asked for.
     """
     if requested == "auto":
         own = str(stored.config.get("dtype") or stored.config.get("torch_dtype") or "float32")
@@ -138,14 +138,25 @@ def choose_dtype(requested: str, architecture: str, stored: StoredModel, device:
             return device.reading_dtype
         return own if device.keeps_checkpoint_dtype and own in device.dtypes else "float32"
     if requested not in device.dtypes:
-        raise ModelRefused(f"MODEL_DTYPE={requested}: {device.name} computes in {', '.join(sorted(device.dtypes))}")
+        raise ModelRefused(
+            f"{stored.name} is to be loaded in {requested}, and {device.name} computes in"
+            f" {', '.join(sorted(device.dtypes))}: set MODEL_DTYPES={stored.name}=auto there, or MODEL_DTYPE"
+        )
     return requested
 
 
-def load_model(key: ModelKey, stored: StoredModel, device: Device, dtype: str, progress: Progress) -> LoadedModel:
+def load_model(
+    key: ModelKey,
+    stored: StoredModel,
+    device: Device,
+    dtype: str,
+    progress: Progress,
+    attention: str | None = None,
+) -> LoadedModel:
     """Reads a model on the CPU, moves it to the device and measures what it takes there. On the device thread.
 
-    Its tokenizer is read while the weights are copied.
+    Its tokenizer is read while the weights are copied. `attention` is the implementation that an operator asks for,
+    None for the device's own.
 
     Raises:
       ModelBroken: When transformers cannot read it.
@@ -153,8 +164,8 @@ def load_model(key: ModelKey, stored: StoredModel, device: Device, dtype: str, p
     """
     before = device.memory().allocated
     progress.begin("reading", stored.weights_bytes)
-    with _own_errors(key), weights_told_to(progress, stored.weights_bytes):
-        module, pipeline = _read(key, stored, device, dtype)
+    with _own_errors(key, attention), weights_told_to(progress, stored.weights_bytes):
+        module, pipeline = _read(key, stored, attention or device.attention, dtype)
     module.eval()
     progress.check()
     progress.begin("copying", tensor_bytes(module))
@@ -183,21 +194,21 @@ def load_model(key: ModelKey, stored: StoredModel, device: Device, dtype: str, p
 
 
 @contextmanager
-def _own_errors(key: ModelKey) -> Iterator[None]:
+def _own_errors(key: ModelKey, attention: str | None = None) -> Iterator[None]:
     """Says what is wrong with the model; transformers raises whatever its parts raise."""
     try:
         yield
     except (ClusterError, torch.OutOfMemoryError, MemoryError):
         raise
     except Exception as error:
-        raise _reason(key, error) from error
+        raise _reason(key, error, attention) from error
 
 
-def _read(key: ModelKey, stored: StoredModel, device: Device, dtype: str) -> tuple[Any, Any]:
+def _read(key: ModelKey, stored: StoredModel, attention: str | None, dtype: str) -> tuple[Any, Any]:
     """The module, and the pipeline around it where there is one; both still on the CPU."""
     options: dict[str, Any] = {"use_safetensors": True}
-    if device.attention:
-        options["attn_implementation"] = device.attention
+    if attention:
+        options["attn_implementation"] = attention
     if key.architecture.startswith(PIPELINE):
         pipeline = _read_pipeline(key, str(stored.folder), getattr(torch, dtype), options)
         return pipeline.model, pipeline
@@ -246,9 +257,10 @@ def _purpose(key: ModelKey) -> str:
     return PURPOSES[key.architecture]
 
 
-def _reason(key: ModelKey, error: Exception) -> ClusterError:
+def _reason(key: ModelKey, error: Exception, attention: str | None) -> ClusterError:
     first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
     if "trust_remote_code" in str(error):
         return ModelRefused(f"{key} needs code from its author to be run, which is never done")
     logger.warning("Model %s cannot be loaded as %s.", key, key.architecture, exc_info=error)
-    return ModelBroken(f"{key} cannot be loaded as {key.architecture}: {first_line}")
+    asked = f" with MODEL_ATTENTION={key.name}={attention}" if attention else ""
+    return ModelBroken(f"{key} cannot be loaded as {key.architecture}{asked}: {first_line}")

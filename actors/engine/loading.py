@@ -95,7 +95,8 @@ class Loading:
                     ) from None
 
     def _read(self, job: Job, dtype: str, progress: Progress) -> LoadedModel:
-        model = load_model(job.key, job.model, self._device, dtype, progress)
+        attention = self._settings.attention_of(job.model.name)
+        model = load_model(job.key, job.model, self._device, dtype, progress, attention)
         # Each pass is progress: a batch, or one token of a generation.
         model.module.register_forward_hook(lambda *_: self._watchdog.progress())
         return model
@@ -116,4 +117,4 @@ class Loading:
         return progress
 
     def _dtype(self, job: Job) -> str:
-        return choose_dtype(self._settings.model_dtype, job.plan.architecture, job.model, self._device)
+        return choose_dtype(self._settings.dtype_of(job.model.name), job.plan.architecture, job.model, self._device)

@@ -1,10 +1,16 @@
 """The engine where memory really ends: on the stand-in of a DirectML adapter with a byte limit."""
 
+import json
 import os
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+
+from actors.demo.models import CLASSIFIER, LANGUAGE_MODEL
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -169,3 +175,24 @@ def test_what_the_cpu_computes_for_the_adapter_is_counted_by_operator(
     printed = _run(directml_site, model_folder, tmp_path, 0, script, FAKE_ADAPTER_LACKS=lacking)
 
     assert printed == "['aten::_softmax.out', 'aten::tanh.out']\nTrue\n"
+
+
+def test_a_bfloat16_checkpoint_is_loaded_in_float32_or_in_what_is_said_of_it(
+    directml_site: Path, own_models: Path, tmp_path: Path
+) -> None:
+    for name, architecture in (
+        (LANGUAGE_MODEL, AutoModelForCausalLM),
+        (CLASSIFIER, AutoModelForSequenceClassification),
+    ):
+        architecture.from_pretrained(own_models / name, dtype=torch.bfloat16).save_pretrained(own_models / name)
+        assert json.loads((own_models / name / "config.json").read_text())["dtype"] == "bfloat16"
+    script = """
+        run("classify", model=classifier, texts=["a text"]).future.result()
+        run("generate", model=writer, prompt="The", max_new_tokens=2).future.result()
+        for model in engine.status().models:
+            print(model.dtype, {str(weights.dtype) for weights in model.module.parameters()})
+    """
+
+    printed = _run(directml_site, own_models, tmp_path, 0, script, MODEL_DTYPES=f"{LANGUAGE_MODEL}=float16")
+
+    assert printed.splitlines() == ["float32 {'torch.float32'}", "float16 {'torch.float16'}"]

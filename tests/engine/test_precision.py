@@ -7,13 +7,14 @@ import numpy
 import pytest
 import torch
 
-from actors.demo.models import CLASSIFIER, EMBEDDING_MODEL
+from actors.demo.models import CLASSIFIER, EMBEDDING_MODEL, LANGUAGE_MODEL
 from actors.devices.backend import DeviceName
 from actors.devices.cpu import CpuDevice
 from actors.devices.directml import DirectMLDevice
 from actors.devices.torch_device import TorchDevice
 from actors.engine.engine import Engine
-from actors.engine.loader import choose_dtype
+from actors.engine.loader import LoadedModel, choose_dtype
+from actors.errors import ModelBroken, ModelRefused
 from actors.model_store.stored_model import StoredModel
 from actors.payloads import parse_request
 from settings.config import Settings
@@ -62,6 +63,18 @@ def test_other_devices_decide_by_the_checkpoint_or_by_what_they_can(kind: type[T
     assert choose_dtype("auto", "AutoModel", _checkpoint("bfloat16"), device) == expected
 
 
+def test_a_precision_that_the_device_does_not_compute_in_is_refused_with_what_to_set() -> None:
+    device = DirectMLDevice(DeviceName("directml", 0), "a device", torch.device("cpu"))
+
+    with pytest.raises(ModelRefused) as refusal:
+        choose_dtype("bfloat16", "AutoModel", _checkpoint("bfloat16"), device)
+
+    assert str(refusal.value) == (
+        "org/name is to be loaded in bfloat16, and directml:0 computes in float16, float32:"
+        " set MODEL_DTYPES=org/name=auto there, or MODEL_DTYPE"
+    )
+
+
 def _outputs(folder: Path, dtype: str, task: str, **request: Any) -> Any:
     settings = Settings(_env_file=None, model_manager_path=folder, model_dtype=dtype)
     engine = Engine(DeviceName("cpu", 0), settings)
@@ -94,3 +107,37 @@ def test_labels_in_bfloat16_are_those_in_float32_and_their_scores_are_near(model
     for right, near in zip(exact, rounded, strict=True):
         assert near[0]["label"] == right[0]["label"]
         assert near[0]["score"] == pytest.approx(right[0]["score"], abs=0.02)
+
+
+def _loaded(folder: Path, **settings: Any) -> LoadedModel:
+    engine = Engine(DeviceName("cpu", 0), Settings(_env_file=None, model_manager_path=folder, **settings))
+    engine.start()
+    try:
+        engine.load(CLASSIFIER, "classify", 60).future.result()
+        return engine.status().models[0]
+    finally:
+        engine.stop()
+
+
+def test_a_model_is_loaded_in_the_precision_and_with_the_attention_of_its_own(model_folder: Path) -> None:
+    own = {"model_dtypes": f"{CLASSIFIER}=bfloat16", "model_attention": f"{CLASSIFIER}=eager"}
+
+    model = _loaded(model_folder, model_dtype="float32", **own)
+
+    assert model.dtype == "bfloat16"
+    assert {parameter.dtype for parameter in model.module.parameters()} == {torch.bfloat16}
+    assert model.module.config._attn_implementation == "eager"
+
+
+def test_what_is_said_of_another_model_leaves_this_one_alone(model_folder: Path) -> None:
+    others = {"model_dtypes": f"{LANGUAGE_MODEL}=bfloat16", "model_attention": f"{LANGUAGE_MODEL}=eager"}
+
+    model = _loaded(model_folder, model_dtype="float32", **others)
+
+    assert model.dtype == "float32"
+    assert model.module.config._attn_implementation == "sdpa"
+
+
+def test_an_attention_that_this_host_does_not_have_is_named_in_the_failure(model_folder: Path) -> None:
+    with pytest.raises(ModelBroken, match=f"with MODEL_ATTENTION={CLASSIFIER}=flash_attention_2: "):
+        _loaded(model_folder, model_attention=f"{CLASSIFIER}=flash_attention_2")

@@ -24,6 +24,11 @@ from settings.config import InvalidConfiguration, Settings, read_settings
         ("MODEL_MANAGER_PATH", "/no/such/folder", "an existing folder"),
         ("MODEL_MANAGER_URL", "models:8000", "http://HOST:PORT"),
         ("MODEL_DTYPE", "int8", "'auto', 'float32', 'float16' or 'bfloat16'"),
+        ("MODEL_DTYPES", "org/a=float16,org/b=int8", "org/b has 'int8'; allowed are org/name=CHOICE"),
+        ("MODEL_DTYPES", "float16", "a model without a name has 'float16'"),
+        ("MODEL_DTYPES", "org/a@main=float16", "without a revision"),
+        ("MODEL_DTYPES", "org/a=float16,org/a=float32", "org/a is named 2 times"),
+        ("MODEL_ATTENTION", "org/a=fast", "CHOICE being one of eager, sdpa, flash_attention_2"),
     ],
 )
 def test_a_bad_value_is_told_with_its_variable_and_what_is_allowed(
@@ -130,3 +135,26 @@ def test_the_example_file_holds_exactly_the_settings(repository: Path) -> None:
 
 def test_the_example_file_can_be_used_as_it_is(repository: Path) -> None:
     assert read_settings(env_file=str(repository / ".env.example")).gpu_devices == "auto"
+
+
+def test_single_models_have_a_precision_and_an_attention_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_DTYPE", "float32")
+    monkeypatch.setenv("MODEL_DTYPES", "org/a=float16, org/b=auto,")
+    monkeypatch.setenv("MODEL_ATTENTION", "org/a=sdpa")
+
+    settings = read_settings(env_file=None)
+
+    assert [settings.dtype_of(f"org/{name}") for name in "abc"] == ["float16", "auto", "float32"]
+    assert [settings.attention_of(f"org/{name}") for name in "abc"] == ["sdpa", None, None]
+
+
+@pytest.mark.parametrize(
+    ("all_models", "single_models", "expected"),
+    [("auto", "", True), ("float32", "", False), ("float32", "org/a=auto", True), ("float32", "org/a=float16", False)],
+)
+def test_a_precision_is_to_be_chosen_when_any_models_is_auto(
+    all_models: str, single_models: str, expected: bool
+) -> None:
+    settings = Settings(_env_file=None, model_dtype=all_models, model_dtypes=single_models)
+
+    assert settings.may_choose_dtype == expected
