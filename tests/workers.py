@@ -16,6 +16,9 @@ from settings.connections import queue_client
 from settings.records import WorkerRecord
 from tests.waiting import wait_until
 
+#: What the tests' workers and engines compute on; scripts/check_directml_world names another.
+TEST_DEVICE = os.environ.get("TEST_DEVICE", "cpu:0")
+
 #: Importing torch on two busy cores.
 BOOT_SECONDS = 90.0
 
@@ -32,7 +35,11 @@ class Workers:
 
     def _full_environment(self, environment: Mapping[str, str]) -> dict[str, str]:
         settings = self._settings
-        chosen = {"REDIS_URL": str(settings.redis_url), "STATE_DIR": str(settings.state_dir), "GPU_DEVICES": "cpu"}
+        chosen = {
+            "REDIS_URL": str(settings.redis_url),
+            "STATE_DIR": str(settings.state_dir),
+            "GPU_DEVICES": TEST_DEVICE,
+        }
         # Results are compared with the libraries' own in float32; what auto is differs between processors.
         exact = {"MODEL_DTYPE": "float32"}
         return {**os.environ, "PYTHONUNBUFFERED": "1", **chosen, **exact, **environment}

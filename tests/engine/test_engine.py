@@ -35,6 +35,10 @@ from actors.model_store.progress import Progress
 from actors.payloads import parse_request
 from settings.config import Settings
 from tests.waiting import wait_until
+from tests.workers import TEST_DEVICE
+
+#: The stand-in adapters do not tell how much memory there is, and so there is no budget on them.
+needs_budget = pytest.mark.skipif(not TEST_DEVICE.startswith("cpu"), reason=f"{TEST_DEVICE} tells no total")
 
 LONG = {"model": LANGUAGE_MODEL, "prompt": "A list is", "max_new_tokens": 240, "temperature": 0}
 
@@ -46,7 +50,7 @@ def start_engine(tmp_path: Path, model_folder: Path) -> Iterator[Callable[..., E
 
     def start(**settings: Any) -> Engine:
         chosen = Settings(_env_file=None, model_manager_path=model_folder, state_dir=tmp_path, **settings)
-        engine = Engine(DeviceName("cpu", 0), chosen)
+        engine = Engine(DeviceName.parse(TEST_DEVICE), chosen)
         engine.start()
         engines.append(engine)
         return engine
@@ -171,6 +175,7 @@ def test_many_waiting_tasks_cause_one_load(
     assert sum("Loaded" in record.message for record in caplog.records) == 1
 
 
+@needs_budget
 def test_a_model_that_cannot_fit_is_refused_with_both_numbers(start_engine: Callable[..., Engine]) -> None:
     total = psutil.virtual_memory().total
     engine = start_engine(gpu_memory_fraction=500_000 / total)
@@ -179,6 +184,7 @@ def test_a_model_that_cannot_fit_is_refused_with_both_numbers(start_engine: Call
         classify(engine, "text").future.result()
 
 
+@needs_budget
 def test_the_least_recently_used_model_makes_room(start_engine: Callable[..., Engine]) -> None:
     # Five megabytes hold either model, and not both.
     engine = start_engine(gpu_memory_fraction=5_000_000 / psutil.virtual_memory().total)
@@ -418,7 +424,7 @@ def test_a_lost_device_fails_all_tasks_as_such_and_takes_no_more(
     task.may_go_on.set()
 
     for job in (first, *others):
-        with pytest.raises(DeviceLost, match=f"cpu:0 was removed, reset or hung: RuntimeError: {lost}"):
+        with pytest.raises(DeviceLost, match=f"{TEST_DEVICE} was removed, reset or hung: RuntimeError: {lost}"):
             job.future.result(timeout=30)
     wait_until(lambda: engine._stopping, "the engine has ended")
     with pytest.raises(DeviceLost):
@@ -453,6 +459,7 @@ def test_different_tasks_with_different_models_that_fail_in_a_row_point_at_the_d
         classify(engine, "two").future.result()
 
 
+@needs_budget
 def test_a_pinned_model_stays_and_what_does_not_fit_beside_it_is_told(start_engine: Callable[..., Engine]) -> None:
     engine = start_engine(gpu_memory_fraction=5_000_000 / psutil.virtual_memory().total)
     engine.load(CLASSIFIER, None, 60).future.result()
@@ -514,6 +521,7 @@ def test_what_is_not_loaded_cannot_be_unloaded(start_engine: Callable[..., Engin
         start_engine().hold("unload", CLASSIFIER).result()
 
 
+@needs_budget
 def test_a_model_known_not_to_fit_is_refused_before_it_is_read(
     start_engine: Callable[..., Engine], caplog: pytest.LogCaptureFixture
 ) -> None:

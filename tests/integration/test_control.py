@@ -53,7 +53,7 @@ def test_a_model_is_loaded_and_unloaded(worker: RemoteWorker, record: Callable[[
     assert set(loaded.models) <= set(unloaded.models)  # other tests may have loaded it for other tasks
     assert loaded.models[0].startswith(f"{CLASSIFIER}@")
     assert min(loaded.memory_before, loaded.memory_after, unloaded.memory_before, unloaded.memory_after) > 1_000_000
-    assert loaded.memory_source == "psutil"
+    assert loaded.memory_source
     wait_until(lambda: CLASSIFIER not in {each.model for each in record().models}, "the model is unloaded")
 
 
