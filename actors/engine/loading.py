@@ -77,6 +77,8 @@ class Loading:
         """When memory is short, once more for each idle model that can make room."""
         while True:
             self._watchdog.watch(f"loading {job.key}", progress.limit_seconds + STUCK_MARGIN_SECONDS)
+            if job.key in self._parking.models:
+                progress.begin("copying", job.model.weights_bytes)
             try:
                 return self._parking.bring_back(job.key) or self._read(job, dtype, progress)
             except LoadTimedOut as error:
