@@ -11,10 +11,11 @@ from actors.broker import broker
 from actors.context import device_worker
 from actors.errors import ClusterError, DeadlineExceeded, InvalidRequest
 from actors.middleware.recycling import Recycling
-from actors.payloads import CommandOutcome, parse_command
+from actors.payloads import parse_command
 from actors.queueing.deadlines import seconds_left
 from actors.serving.commanded import Commanded
 from settings import keys
+from settings.worker_commands import CommandAnswer, CommandOutcome
 
 logger = logging.getLogger(__name__)
 
@@ -28,15 +29,20 @@ def command_worker(**fields: Any) -> dict[str, Any]:
 
     An error is an answer, because a failed message would be retried, and by any worker.
     """
+    return _answer(fields).model_dump(mode="json")
+
+
+def _answer(fields: dict[str, Any]) -> CommandAnswer:
     try:
-        return {"outcome": _carry_out(fields).model_dump()}
+        return CommandAnswer(outcome=_carry_out(fields))
     except ClusterError as error:
-        return {"error": (type(error).__name__, str(error))}
+        return CommandAnswer(error=(type(error).__name__, str(error)))
     except TimeoutError:
-        return {"error": (DeadlineExceeded.__name__, "the device was busy until the command's time was over")}
+        text = "the device was busy until the command's time was over"
+        return CommandAnswer(error=(DeadlineExceeded.__name__, text))
     except Exception as error:
         logger.exception("A command to this worker failed.")
-        return {"error": (type(error).__name__, str(error))}
+        return CommandAnswer(error=(type(error).__name__, str(error)))
 
 
 def _carry_out(fields: dict[str, Any]) -> CommandOutcome:

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from actors.errors import InvalidRequest, RequestTooLarge
+from settings.worker_commands import Action
 
 #: The most texts in one request: one task, one result, one place in the queue.
 MAX_TEXTS = 2_048
@@ -360,10 +361,6 @@ class TaskResult(BaseModel):
     metadata: Metadata
 
 
-#: What a worker can be told to do.
-Action = Literal["load", "unload", "pin", "unpin", "drain", "resume", "recycle"]
-
-
 class WorkerCommand(BaseModel):
     """What one worker is to do."""
 
@@ -380,23 +377,6 @@ class WorkerCommand(BaseModel):
         if (self.model is None) == (self.action in ("load", "unload", "pin", "unpin")):
             raise ValueError(f"{self.action} takes {'a' if self.model is None else 'no'} model")
         return self
-
-
-class CommandOutcome(BaseModel):
-    """What a worker has done, and the memory of its device before and after."""
-
-    model_config = ConfigDict(frozen=True)
-
-    worker_id: str
-    action: Action
-    text: str
-    """What was done, in a sentence."""
-    models: tuple[str, ...] = ()
-    """The models that it was about, with their revisions."""
-    memory_before: int | None = None
-    """Bytes in use; None when nobody can tell."""
-    memory_after: int | None = None
-    memory_source: str | None = None
 
 
 def parse_command(fields: dict[str, Any]) -> WorkerCommand:

@@ -5,25 +5,24 @@ import time
 from collections.abc import Callable
 from typing import Any, cast
 
-import orjson
-from dramatiq import Message
-
-from actors.control import command_worker
-from actors.errors import WorkerSilent, WorkerUnknown, error_named
-from actors.payloads import Action, CommandOutcome, parse_command
-from actors.queueing import deadlines
+from actors.errors import TaskFailed, WorkerSilent, WorkerUnknown, error_named
+from actors.payloads import parse_command
 from actors.queueing.broker import ClusterBroker
+from actors.queueing.deadlines import deadline_ms
 from actors.queueing.keep_alive import keep_alive_option
 from actors.queueing.reachability import redis_reached
 from actors.queueing.results import result_backend
 from settings import keys
 from settings.records import WorkerRecord, readable_worker
-
-#: A load may have to read many gigabytes.
-LOAD_SECONDS = 300.0
-
-#: Everything else waits for one batch at most.
-COMMAND_SECONDS = 30.0
+from settings.worker_commands import (
+    COMMAND_SECONDS,
+    LOAD_SECONDS,
+    Action,
+    Command,
+    CommandOutcome,
+    read_answer,
+    send_command,
+)
 
 
 class Workers:
@@ -50,27 +49,19 @@ class Workers:
         return tuple(sorted(records, key=lambda record: record.worker_id))
 
     def _command(self, worker_id: str, action: Action, timeout: float, **fields: Any) -> CommandOutcome:
-        fields = {name: value for name, value in fields.items() if value is not None}
-        parse_command({"worker_id": worker_id, "action": action, **fields})
-        options: dict[str, Any] = {deadlines.OPTION: deadlines.deadline_ms(timeout, time.time())}
-        message = command_worker.message_with_options(
-            kwargs={"worker_id": worker_id, "action": action, **fields}, **options
-        ).copy(queue_name=keys.control_queue(worker_id))
+        deadline_ms(timeout, time.time())  # which says what is wrong with a timeout
+        command = Command.now(worker_id, action, timeout, **fields)
+        parse_command({"worker_id": worker_id, "action": action, **command.fields})
         with redis_reached():
-            if not self._broker.client.exists(keys.worker(worker_id)):
+            if not send_command(self._broker.client, command):
                 raise WorkerUnknown(f"there is no live worker {worker_id!r:.200}; `workers.records()` lists them")
-            return self._answer(message, worker_id, action, timeout)
-
-    def _answer(self, message: Message[Any], worker_id: str, action: Action, timeout: float) -> CommandOutcome:
-        self._broker.enqueue_command(message)
-        stored = self._results.wait(self._results.build_message_key(message), timeout)
+            stored = self._results.wait(command.result_key, timeout)
         if stored is None:
             raise WorkerSilent(f"{worker_id} did not answer {action} within {timeout:g} s; it may still do it")
-        answer = orjson.loads(stored)
-        answer = answer.get("result", answer)
-        if error := answer.get("error"):
-            raise error_named(*error)
-        return CommandOutcome.model_validate(answer["outcome"])
+        answer = read_answer(stored)
+        if answer.outcome is None:
+            raise error_named(*(answer.error or (TaskFailed.__name__, "the answer says nothing")))
+        return answer.outcome
 
 
 class RemoteWorker:

@@ -12,12 +12,13 @@ from pydantic import BaseModel
 
 from actors import errors
 from actors.errors import ClusterError
-from actors.payloads import REQUESTS, ChatMessage, CommandOutcome, Metadata, Request, Timings
+from actors.payloads import REQUESTS, ChatMessage, Metadata, Request, Timings
 from settings import keys
 from settings.config import Settings
 from settings.explanation import Estimate, Explanation, Place
 from settings.records import ClusterHealth, DeviceRecord, ModelRecord, Record, TaskRecord, WorkerRecord
 from settings.worker_answers import WorkerAnswer
+from settings.worker_commands import CommandOutcome
 
 REPOSITORY = Path(__file__).parent.parent
 DOCUMENTS = {

@@ -10,7 +10,7 @@ from dramatiq.common import current_millis
 
 from actors.queueing.commands import Command, call, command, execute
 from actors.queueing.consumer import KEPT, WakingConsumer
-from actors.queueing.control_consumer import COMMAND_TTL_SECONDS, ControlConsumer, is_control_queue
+from actors.queueing.control_consumer import ControlConsumer, is_control_queue
 from actors.queueing.doorbell import Doorbell
 from actors.queueing.hooks import Hooks
 from actors.queueing.lane_consumer import LaneConsumer
@@ -63,21 +63,6 @@ class ClusterBroker(RedisBroker):
         enqueued: Message[Any] = super().enqueue(message, delay=delay)
         self.doorbell.ring(enqueued.queue_name)
         return enqueued
-
-    def enqueue_command(self, message: Message[Any]) -> None:
-        """Puts a message into the queue of one worker process, where it expires when nobody takes it.
-
-        Raises:
-          redis.RedisError: When Redis does not answer; it may have been enqueued.
-        """
-        queue, redis_id = message.queue_name, sortable_id()
-        message = message.copy(options={"redis_message_id": redis_id})
-        commands = [
-            self._command("enqueue", queue, redis_id, _encoded(message)),
-            *(command("EXPIRE", name, COMMAND_TTL_SECONDS) for name in (keys.ready(queue), keys.bodies(queue))),
-            command("PUBLISH", keys.bell(queue), b""),
-        ]
-        execute(self.client, commands, at_once=True)
 
     def enqueue_all(self, messages: Sequence[Message[Any]]) -> list[Message[Any]]:
         """Enqueues messages in one round trip, as far as they have lanes; returns them as they were enqueued.

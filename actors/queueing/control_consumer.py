@@ -10,11 +10,9 @@ from dramatiq.message import Message
 from actors.queueing.commands import command, execute
 from actors.queueing.consumer import WakingConsumer
 from settings import keys
+from settings.worker_commands import COMMAND_TTL_SECONDS
 
 logger = logging.getLogger(__name__)
-
-#: Nobody waits so long for the answer to a command.
-COMMAND_TTL_SECONDS = 3_600
 
 
 class ControlConsumer(WakingConsumer):

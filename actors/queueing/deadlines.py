@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 from actors.errors import InvalidRequest
+from settings.worker_commands import DEADLINE_OPTION
 
 #: The message option that holds it, in milliseconds since the epoch by the sender's clock.
-OPTION = "deadline"
+OPTION = DEADLINE_OPTION
 
 #: A wait of more than ten years ends after ten, so that every clock can tell its end.
 LONGEST_SECONDS = 315_360_000.0

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from actors.context import DeviceWorker
 from actors.devices.backend import DeviceMemory
 from actors.errors import InvalidRequest
-from actors.payloads import CommandOutcome, WorkerCommand
+from actors.payloads import WorkerCommand
 from actors.queueing.restraint import Restraint
 from settings.keep_alive import keep_alive_seconds
+from settings.worker_commands import CommandOutcome
 
 
 class Commanded:
