@@ -24,6 +24,8 @@ class Waiting(Record):
     """Tasks of its model that go first: before it in its lane, and in those of higher priority."""
     age_seconds: float | None
     """Since it was sent."""
+    is_paused: bool = False
+    """Whether an operator has told the workers to take nothing from the lane or its queue."""
 
 
 class Running(Record):
@@ -112,7 +114,8 @@ def describe(place: Place, at: float) -> str:
     match place:
         case Waiting():
             age = "" if place.age_seconds is None else f", {_span(place.age_seconds)} after it was sent"
-            return f"waits as number {place.position:,} of {place.depth:,} in the lane {place.lane}{age}"
+            paused = ", which is paused" if place.is_paused else ""
+            return f"waits as number {place.position:,} of {place.depth:,} in the lane {place.lane}{paused}{age}"
         case Running():
             return _describe_running(place, at)
         case Delayed():
@@ -148,6 +151,8 @@ def estimate_wait(place: Place, capacity: Capacity) -> Estimate:
     """Tasks ahead times measured seconds for each, shared by the workers that take tasks."""
     if not isinstance(place, Waiting):
         return NO_ESTIMATE
+    if place.is_paused:
+        return Estimate(basis="its lane is paused until an operator resumes it")
     workers, seconds_per_task = capacity.workers, capacity.seconds_per_task
     if not workers:
         return Estimate(basis="no worker with a device takes tasks")

@@ -36,6 +36,13 @@ LANES = "cm:lanes"
 #: Hash: worker id → when it last had nothing in hand, and its models. Entries older than some seconds are removed.
 FREE_WORKERS = "cm:free"
 
+#: Hash: name of a queue or a lane that workers take no tasks from → who said so. Has what operators have paused and not
+#: resumed.
+PAUSED = "cm:paused"
+
+#: Stream of what operators have done through the monitor, capped at about a thousand entries.
+AUDIT = "cm:audit"
+
 #: The cluster's last health summary, with a TTL.
 HEALTH = "cm:health"
 

@@ -89,6 +89,7 @@ class TaskFinder:
                 pipe.lpos(keys.ready(task.lane), task.redis_id)
                 pipe.hexists(keys.bodies(task.lane), task.redis_id)
                 pipe.zscore(keys.dead(task.lane), task.redis_id)
+                pipe.hmget(keys.PAUSED, task.queue, task.lane)
                 for lane in (task.lane, *lanes):
                     pipe.llen(keys.ready(lane))
             (seconds, microseconds), beats, *answers = pipe.execute()
@@ -165,7 +166,7 @@ class TaskFinder:
 
 def _place(task: SoughtTask, at: float, answers: Sequence[Any]) -> Place | None:
     """Where Redis keeps a task's id."""
-    delayed, index, has_body, died_ms, depth, *depths_before = answers
+    delayed, index, has_body, died_ms, paused, depth, *depths_before = answers
     lane = str(task.lane)
     if delayed is not None:
         body = read_body(delayed)
@@ -181,6 +182,7 @@ def _place(task: SoughtTask, at: float, answers: Sequence[Any]) -> Place | None:
             depth=depth,
             ahead=index + sum(depths_before),
             age_seconds=None if task.sent_at is None else max(0.0, at - task.sent_at),
+            is_paused=any(paused),
         )
     if has_body:
         return Running()

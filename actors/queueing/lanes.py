@@ -27,16 +27,19 @@ FREE_SECONDS = 5
 #: Says whether this worker is free, and reads in the same round trip what waits in each list and who else is free.
 #: A lane that has nothing waiting, in hand or among the dead letters is forgotten, so that looks stay as short as what
 #: waits; an enqueue names its lane again in the same transaction. With nothing to take, nobody needs to know who is
-#: free: a message wakes all idle workers, and all but one find nothing.
+#: free: a message wakes all idle workers, and all but one find nothing. What operators have paused is left out: a lane,
+#: or the queue with all its lanes.
 _LOOK = f"""
 local now = tonumber(redis.call('TIME')[1])
 local worker = ARGV[3]
 if ARGV[4] == '1' then redis.call('HSET', KEYS[2], worker, now .. '|' .. ARGV[5])
 elseif worker ~= '' then redis.call('HDEL', KEYS[2], worker) end
-local heads = {{}}
+local heads, paused = {{}}, {{}}
+for _, name in ipairs(redis.call('HKEYS', KEYS[3])) do paused[name] = true end
 local function look(name)
   local list = ARGV[1] .. ':' .. name
   local head = redis.call('LINDEX', list, 0)
+  if head and (paused[name] or paused[ARGV[2]]) then return end
   if head then heads[#heads + 1] = {{name, head, redis.call('LLEN', list)}}
   elseif redis.call('EXISTS', list .. '.msgs', list .. '.XQ') == 0 then redis.call('SREM', KEYS[1], name) end
 end
@@ -120,7 +123,7 @@ class LaneReader:
           redis.RedisError: When Redis does not answer.
         """
         arguments = (keys.DRAMATIQ_NAMESPACE, self._queue, self._worker_id, int(is_free), "|".join(models))
-        heads, others = self._script(keys=[keys.LANES, keys.FREE_WORKERS], args=arguments)
+        heads, others = self._script(keys=[keys.LANES, keys.FREE_WORKERS, keys.PAUSED], args=arguments)
         return Look(
             tuple(self._head(*head) for head in heads),
             tuple(frozenset(models.decode().split("|")) - {""} for models in others),

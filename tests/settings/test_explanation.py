@@ -27,6 +27,10 @@ WAITING = Waiting(lane="inference.high.org/a", priority="high", position=3, dept
             WAITING.model_copy(update={"age_seconds": None}),
             "waits as number 3 of 12 in the lane inference.high.org/a",
         ),
+        (
+            WAITING.model_copy(update={"is_paused": True}),
+            "waits as number 3 of 12 in the lane inference.high.org/a, which is paused, 8.0 s after it was sent",
+        ),
         (Running(worker_id="gpu-01-42", since=70.0), "runs on gpu-01-42 for 30 s"),
         (
             Running(worker_id="gpu-01-42", since=97.0, doing="loading org/a@main"),
