@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from monitor.core.actions import Actions, Letters
 from monitor.core.ascii import to_ascii
 from monitor.core.dead_letters import DeadLetters
 from monitor.core.demo.cluster import DemoSource
@@ -25,7 +26,7 @@ from monitor.options import read_options
 from settings.config import InvalidConfiguration, Settings, read_settings
 
 if TYPE_CHECKING:
-    from monitor.tui.app import Letters, Tasks
+    from monitor.tui.app import Tasks
 
 #: Exit codes of a single reading: all is well, somebody should look, nothing can be told.
 HEALTHY, TROUBLE, UNKNOWN = 0, 1, 2
@@ -42,9 +43,11 @@ class _Watched:
 
     source: Source
     task_seconds: float
-    letters: "Letters | None" = None
+    letters: Letters | None = None
     tasks: "Tasks | None" = None
     may_act: bool = False
+    actions: Actions | None = None
+    export_folder: Path = Path("exports")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,7 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _watched(options: Namespace) -> _Watched:
     if options.demo:
         demo = DemoSource()
-        return _Watched(demo, DEMO_TASK_SECONDS, letters=demo.letters(), may_act=not options.served_by)
+        may_act = not (options.served_by or options.read_only)
+        return _Watched(demo, DEMO_TASK_SECONDS, letters=demo.letters(), may_act=may_act)
     if options.replay:
         replay = ReplaySource(options.replay)
         return _Watched(replay, replay.header.task_seconds)
@@ -76,7 +80,9 @@ def _watched(options: Namespace) -> _Watched:
         settings.task_timeout,
         DeadLetters(settings),
         TaskStories(settings),
-        settings.monitor_actions,
+        may_act=settings.monitor_actions and not (options.served_by or options.read_only),
+        actions=Actions.on(settings),
+        export_folder=settings.state_dir.expanduser() / "exports",
     )
 
 
@@ -161,8 +167,10 @@ def _run_dashboard(watched: _Watched, options: Namespace) -> int:
         options.interval,
         letters=watched.letters,
         tasks=watched.tasks,
+        actions=watched.actions,
         may_act=watched.may_act,
         task_seconds=watched.task_seconds,
+        export_folder=watched.export_folder,
         ascii_only=options.ascii,
         server_process=options.served_by,
     )

@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument("--replay", metavar="FILE", type=Path, help="show a recording")
     parser.add_argument("--record", metavar="DIR", type=Path, help="keep all readings in files of a folder")
     parser.add_argument("--interval", metavar="SECONDS", type=_seconds, default=1.0, help="time between two readings")
+    parser.add_argument("--read-only", action="store_true", help="change nothing, whatever MONITOR_ACTIONS says")
     parser.add_argument("--ascii", action="store_true", help="draw without glyphs")
     parser.add_argument(
         "--serve",

@@ -1,10 +1,17 @@
 """Dead letters: read, sent again and deleted, so that two monitors at once make one copy."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import redis
+
+from monitor.core.audit import note_event
+from monitor.core.formatting import printable
+from monitor.core.told import Told
+from monitor.core.undo import DeletedMessage, UndoFile, as_text, undo_folder
 from settings import connections, keys
 from settings.config import Settings
 from settings.lane_names import LaneName
@@ -19,6 +26,10 @@ MOST_BYTES = 65_536
 
 #: Options of an attempt that has ended; with them a task would fail again before it runs.
 ATTEMPT_OPTIONS = frozenset({"retries", "retry_reasons", "traceback", "requeue_timestamp", "eta", "deadline"})
+
+#: What can be done with letters, and how it is told.
+Change = Literal["requeue", "delete"]
+_WORDS: dict[Change, str] = {"requeue": "sent again", "delete": "deleted"}
 
 #: What became of a letter: sent again or deleted; somebody was quicker; it has a result; it cannot be read.
 Outcome = Literal["done", "gone", "has a result", "unreadable"]
@@ -80,6 +91,7 @@ class DeadLetters:
     def __init__(self, settings: Settings) -> None:
         self._queues = connections.queue_client(settings, connections.MONITOR)
         self._results = connections.result_client(settings, connections.MONITOR)
+        self._undo = undo_folder(settings)
 
     def read(self, lanes: Sequence[str]) -> tuple[DeadLetter, ...]:
         """The newest of these lanes, in three round trips.
@@ -107,6 +119,21 @@ class DeadLetters:
             for (lane, redis_id, died_at), size in zip(found, sizes, strict=True)
         )
 
+    def change(self, change: Change, letters: Sequence[DeadLetter]) -> Told:
+        """One letter after the other: each is changed or not, whatever becomes of the next."""
+        outcomes: Counter[str] = Counter()
+        file: UndoFile | None = None
+        try:
+            file = self._undo.begin("dead") if change == "delete" else None
+            for letter in letters:
+                outcomes[self.delete(letter, file) if file else self.requeue(letter)] += 1
+            lanes = ", ".join(dict.fromkeys(letter.lane for letter in letters))
+            note_event(self._queues, _WORDS[change], lanes, outcomes["done"])
+        except (redis.RedisError, OSError) as error:
+            outcomes[f"not changed ({error})"] += len(letters) - outcomes.total()
+        told = told_of(change, outcomes)
+        return replace(told, text=f"{told.text}; u puts back what was deleted") if file and outcomes["done"] else told
+
     def requeue(self, letter: DeadLetter) -> Outcome:
         """Sends a letter again as a new first attempt.
 
@@ -125,14 +152,20 @@ class DeadLetters:
             return "has a result"
         return "done" if self._move(letter, raw, body) else "gone"
 
-    def delete(self, letter: DeadLetter) -> Outcome:
-        """Removes a letter for good.
+    def delete(self, letter: DeadLetter, file: UndoFile) -> Outcome:
+        """Removes a letter after it was written to a file from which it can be put back.
 
         Raises:
           redis.RedisError: When Redis does not answer; it is safe to try again.
+          OSError: When the file cannot be written; the letter stays.
         """
         names = (keys.dead(letter.lane), keys.dead_bodies(letter.lane))
-        return "done" if self._queues.eval(_DELETE, 2, *names, letter.redis_id) else "gone"
+        raw: Any = self._queues.hget(names[1], letter.redis_id)
+        file.write([DeletedMessage(letter.lane, letter.redis_id, as_text(raw or b""), letter.died_at * 1000)])
+        if self._queues.eval(_DELETE, 2, *names, letter.redis_id):
+            return "done"
+        file.strike(letter.lane, [letter.redis_id])
+        return "gone"
 
     def close(self) -> None:
         """Gives the connections back."""
@@ -157,6 +190,12 @@ class DeadLetters:
         listed = lane if LaneName.parse(lane).model else ""
         words = (letter.redis_id, raw, redis_id, _as_first_attempt(raw, redis_id), listed, keys.bell(body.queue_name))
         return bool(self._queues.eval(_REQUEUE, len(names), *names, *words))
+
+
+def told_of(change: Change, outcomes: Mapping[str, int]) -> Told:
+    """How many letters became what."""
+    told = [f"{count} {_WORDS[change] if what == 'done' else what}" for what, count in outcomes.items()]
+    return Told(printable(", ".join(told)), went_well=set(outcomes) == {"done"})
 
 
 def _letter(lane: str, redis_id: bytes, died_at: float, size: int, text: bytes | None) -> DeadLetter:

@@ -10,7 +10,7 @@ from monitor.core.table import Cell, Column, Table, cell
 from monitor.core.view import NOTHING_CHOSEN, Rows, View, arrange, empty_text
 from settings.lane_names import PRIORITIES
 
-COLUMNS = (
+COLUMNS: tuple[Column, ...] = (
     Column("queue", least=10, most=24, rank=2),
     Column("model", least=16, most=60, rank=0),
     Column("priority", least=8, most=8, rank=1),
@@ -21,6 +21,11 @@ COLUMNS = (
     Column("oldest", least=6, most=6, rank=6, right=True),
     Column("per min", least=7, most=9, rank=8, right=True),
 )
+
+#: Shown while any lane is paused.
+STATE = Column("state", least=8, most=8, rank=2)
+
+PAUSED = Cell("‖ paused", "wait")
 
 #: What the lanes can be sorted by; the first is their own order.
 ORDERS: dict[str, Callable[[LaneView], Any]] = {
@@ -33,11 +38,21 @@ ORDERS: dict[str, Callable[[LaneView], Any]] = {
 
 def lane_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
     """A row a list of messages."""
-    shown = (lane for lane in snapshot.lanes if lane.dead or not view.trouble_only)
-    lanes = arrange(shown, view, lambda lane: lane.name, ORDERS)
+    shown = (lane for lane in snapshot.lanes if lane.dead or lane.is_paused or not view.trouble_only)
+    lanes = arrange(shown, view, _searchable, ORDERS)
     growth = snapshot.trends.growth_per_minute
-    rows = Rows(lanes, lambda lane: _row(lane, growth.get(lane.name)))
-    return Table(COLUMNS, rows, empty_text(snapshot, view, "No queues."), tuple(x.name for x in lanes), tuple(ORDERS))
+    columns, rows = COLUMNS, Rows(lanes, lambda lane: _row(lane, growth.get(lane.name)))
+    if any(lane.is_paused for lane in snapshot.lanes):
+        columns, rows = (STATE, *COLUMNS), Rows(lanes, lambda lane: (_state(lane), *_row(lane, growth.get(lane.name))))
+    return Table(columns, rows, empty_text(snapshot, view, "No queues."), tuple(x.name for x in lanes), tuple(ORDERS))
+
+
+def _searchable(lane: LaneView) -> str:
+    return f"{lane.name} {PAUSED.text}" if lane.is_paused else lane.name
+
+
+def _state(lane: LaneView) -> Cell:
+    return PAUSED if lane.is_paused else Cell(ABSENT, "faint")
 
 
 def _row(lane: LaneView, growth: float | None) -> tuple[Cell, ...]:

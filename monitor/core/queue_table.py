@@ -28,15 +28,17 @@ ORDERS: dict[str, Callable[[QueueCounts], Any]] = {
 
 def queue_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
     """A row a queue, by name."""
-    shown = (queue for queue in snapshot.queues if queue.dead or not view.trouble_only)
+    paused = snapshot.paused
+    shown = (queue for queue in snapshot.queues if queue.dead or queue.queue in paused or not view.trouble_only)
     queues = arrange(shown, view, lambda queue: queue.queue, ORDERS)
     ids = tuple(queue.queue for queue in queues)
-    return Table(COLUMNS, Rows(queues, _row), empty_text(snapshot, view, "No queues."), ids, tuple(ORDERS))
+    rows = Rows(queues, lambda queue: _row(queue, queue.queue in paused))
+    return Table(COLUMNS, rows, empty_text(snapshot, view, "No queues."), ids, tuple(ORDERS))
 
 
-def _row(queue: QueueCounts) -> tuple[Cell, ...]:
+def _row(queue: QueueCounts, is_paused: bool) -> tuple[Cell, ...]:
     return (
-        cell(queue.queue),
+        cell(f"‖ {queue.queue} (paused)", "wait") if is_paused else cell(queue.queue),
         count_cell(queue.ready, "plain"),
         count_cell(queue.running, "busy"),
         count_cell(queue.delayed, "wait"),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from monitor.core.audit import AuditEvent
 from monitor.core.listed_tasks import ListedTask
 from monitor.core.server_view import ServerView
 from settings.lane_names import Priority
@@ -38,6 +39,8 @@ class LaneView:
     dead: int = 0
     oldest_seconds: float | None = None
     """How long its first message has waited, when its id tells."""
+    is_paused: bool = False
+    """Whether workers take nothing from it, because it or its queue is paused."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,10 @@ class Snapshot:
     """The latest that workers have let go, first the newest."""
     server: ServerView | None = None
     """All that Redis says of itself; read while its page is open."""
+    paused: dict[str, str] = field(default_factory=dict)
+    """Queues and lanes that operators have paused, and who did."""
+    audit: tuple[AuditEvent, ...] = ()
+    """What operators did last, the newest first."""
 
     def count_workers(self, liveness: Liveness) -> int:
         """How many workers are live, late or lost."""

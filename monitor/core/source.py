@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 import redis
 
 from monitor.core.address import shown_address
+from monitor.core.audit import ask_audit, read_audit
 from monitor.core.formatting import printable
 from monitor.core.history import History
 from monitor.core.known_workers import KnownWorkers
@@ -115,11 +116,13 @@ class RedisSource:
             page.ask(pipeline)
             began = time.perf_counter()
             answers = pipeline.execute(raise_on_error=False)
-            (seconds, microseconds), beats, queues, lanes, *about = _untroubled(answers[:own])
+            (seconds, microseconds), beats, queues, lanes, stops, audit, *about = _untroubled(answers[:own])
             now = seconds + microseconds / 1e6
             page.take(answers[own:], now, time.perf_counter() - began)
             names = sorted(OWN_QUEUES.union(map(_text, queues)))
-            lists = [*names, *sorted(map(_text, lanes))]
+            paused = {_text(name): _text(who) for name, who in stops.items()}
+            # A paused lane is shown while nothing is in it, too.
+            lists = [*names, *sorted(({*map(_text, lanes)} | paused.keys()).difference(names))]
             stale = self._workers.choose_stale(beats, now)
             # MGET wants at least one key; the set of workers itself stands in, and MGET answers nil for no string.
             pipeline.mget([keys.WORKERS, *(_WORKER + worker_id for worker_id in stale)])
@@ -130,10 +133,12 @@ class RedisSource:
         texts, *counts = _untroubled(answers[:own])
         self._readings += 1
         self._redis = _redis_view(*about) if about else self._redis
-        views = read_lanes(lists, counts, now)
+        views = read_lanes(lists, counts, now, paused)
         workers = self._workers.update(beats, zip(stale, texts[1:], strict=True), now)
         snapshot = Snapshot(now, read_queues(names, lists, counts), workers, None, views, self._redis)
-        seen = replace(snapshot, trends=self._history.observe(snapshot), recent_tasks=self._recent.observe(workers))
+        trends, recent_tasks = self._history.observe(snapshot), self._recent.observe(workers)
+        did = read_audit(audit)
+        seen = replace(snapshot, trends=trends, recent_tasks=recent_tasks, paused=paused, audit=did)
         return page.add_to(seen, answers[own:], self._database)
 
     def _ask_all(self, pipeline: Any) -> int:
@@ -143,6 +148,8 @@ class RedisSource:
         pipeline.zrange(keys.WORKERS, 0, -1, withscores=True)
         pipeline.smembers(keys.QUEUES)
         pipeline.smembers(keys.LANES)
+        pipeline.hgetall(keys.PAUSED)
+        ask_audit(pipeline)
         if self._readings % READINGS_PER_INFO == 0:
             pipeline.info("server")
             pipeline.info("memory")

@@ -35,7 +35,7 @@ MOST_OF_A_KIND = 3
 #: The kinds in the order of their weight.
 KINDS = (
     *("redis", "unserved", "lost", "quarantine", "dead", "stuck"),
-    *("late", "growing", "thrash", "memory", "leak", "clock", "version"),
+    *("late", "paused", "growing", "thrash", "memory", "leak", "clock", "version"),
 )
 
 
@@ -76,6 +76,10 @@ def _all(snapshot: Snapshot, task_seconds: float) -> Iterator[Trouble]:
     for worker in snapshot.workers:
         yield from _of_worker(worker, task_seconds)
     yield from _of_lanes(snapshot)
+    for name, who in snapshot.paused.items():
+        waiting = sum(lane.ready for lane in snapshot.lanes if name in (lane.name, lane.queue))
+        text = f"{_tasks(waiting)} wait because {who} paused it; P on the Queues page resumes it"
+        yield Trouble("warn", "paused", name, text)
     for model, loads in snapshot.trends.loads.items():
         if loads >= THRASHING_LOADS:
             text = (
@@ -167,7 +171,7 @@ def _of_lanes(snapshot: Snapshot) -> Iterator[Trouble]:
             text = f"{_letters(lane.dead)}: failed for good; read the errors, mend the cause, send them again"
             yield Trouble("bad", "dead", lane.name, text)
         growth = snapshot.trends.growth_per_minute.get(lane.name, 0.0)
-        if growth >= GROWING_PER_MINUTE and (lane.oldest_seconds or 0.0) >= GROWING_WAIT_SECONDS:
+        if not lane.is_paused and growth >= GROWING_PER_MINUTE and (lane.oldest_seconds or 0.0) >= GROWING_WAIT_SECONDS:
             yield Trouble("warn", "growing", lane.name, _growing(lane, growth))
 
 

@@ -8,21 +8,19 @@ import sys
 import threading
 import time
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
 import psutil
 import redis
 from textual import on, work
-from textual.app import App
 from textual.binding import Binding
 from textual.filter import LineFilter, NoColor
 from textual.worker import get_current_worker
 
-from monitor.core.dead_letters import DeadLetter, Outcome
-from monitor.core.formatting import printable
+from monitor.core.actions import Actions, Letters
 from monitor.core.freshness import judge_freshness
 from monitor.core.letter_table import letter_text
 from monitor.core.rewind import Rewind
@@ -34,16 +32,15 @@ from monitor.core.task_table import find_row
 from monitor.core.trouble import find_troubles
 from monitor.core.trouble_table import trouble_id
 from monitor.core.worker_text import worker_text
-from monitor.tui.confirm_screen import ConfirmScreen
+from monitor.tui.commands import KeyCommands, PlaceCommands
 from monitor.tui.dashboard import Dashboard
 from monitor.tui.detail_screen import DetailScreen
 from monitor.tui.find_screen import FindScreen
 from monitor.tui.help_screen import HelpScreen
 from monitor.tui.keys import bindings
-from monitor.tui.letter_list import LetterList
-from monitor.tui.letter_question import letter_question
 from monitor.tui.line_table import LineTable
 from monitor.tui.messages import LettersRead, SnapshotTaken
+from monitor.tui.operated_app import OperatedApp
 from monitor.tui.plain_filters import AsciiFilter
 from monitor.tui.task_screen import TaskScreen
 from settings.sought_task import SoughtTask
@@ -60,19 +57,6 @@ INTERVALS_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _PAGES_OF_TROUBLES = {"dead": "letters", "thrash": "models", "lost": "workers", "late": "workers", "memory": "workers"}
 
 
-class Letters(Protocol):
-    """Reads and changes the dead letters of a cluster."""
-
-    def read(self, lanes: list[str]) -> tuple[DeadLetter, ...]:
-        """Those of these lanes."""
-
-    def requeue(self, letter: DeadLetter) -> Outcome:
-        """Sends one again."""
-
-    def delete(self, letter: DeadLetter) -> Outcome:
-        """Removes one."""
-
-
 class Tasks(Protocol):
     """Tells what became of single tasks."""
 
@@ -80,11 +64,11 @@ class Tasks(Protocol):
         """All that is known of one."""
 
 
-class ClusterMonitor(App[None]):
+class ClusterMonitor(OperatedApp):
     """Reads a source again and again and shows what it says."""
 
     CSS_PATH = "app.tcss"
-    ENABLE_COMMAND_PALETTE = False
+    COMMANDS = {KeyCommands, PlaceCommands}
     BINDINGS = bindings("app")
 
     def __init__(
@@ -95,25 +79,26 @@ class ClusterMonitor(App[None]):
         *,
         letters: Letters | None = None,
         tasks: Tasks | None = None,
+        actions: Actions | None = None,
         may_act: bool = False,
         task_seconds: float = 300.0,
         ascii_only: bool = False,
         server_process: int | None = None,
+        export_folder: Path = Path("exports"),
     ) -> None:
-        super().__init__()
+        super().__init__(source.address, letters, actions, may_act, export_folder)
         self._ascii_only, self._server_process = ascii_only, server_process
         self._source, self._interval_seconds, self._clock = source, interval_seconds, clock
-        self._letters, self._tasks, self._may_act, self._task_seconds = letters, tasks, may_act, task_seconds
+        self._tasks, self._task_seconds = tasks, task_seconds
         self._dashboard = Dashboard(source.address, task_seconds, may_act)
         if letters is None:
             self._dashboard.letters.nothing = "Recordings hold the number of dead letters, not the letters."
-        #: What is shown, and what was read last: they differ while somebody steps through the past.
-        self._snapshot = self._latest = Snapshot()
+        #: What was read last: it differs from what is shown while somebody steps through the past.
+        self._latest = Snapshot()
         self._rewind, self._step = Rewind(), 0
         self._dead: dict[str, int] | None = None
         self._answered_at = clock()
-        self._paused = False
-        self._stop_polling, self._hurry = threading.Event(), threading.Event()
+        self._hurry = threading.Event()
 
     def get_default_screen(self) -> Dashboard:
         """The screen below all others."""
@@ -206,7 +191,7 @@ class ClusterMonitor(App[None]):
             found = letters.read(lanes) if lanes else ()
         except (redis.RedisError, OSError) as error:
             self._dead = None
-            self.call_from_thread(self._tell, f"The dead letters cannot be read: {error}")
+            self.call_from_thread(self.tell, f"The dead letters cannot be read: {error}")
             return
         if not get_current_worker().is_cancelled:
             self.post_message(LettersRead(found))
@@ -235,7 +220,7 @@ class ClusterMonitor(App[None]):
                 self._open_worker(trouble.about)
             else:
                 self._dashboard.action_page(_PAGES_OF_TROUBLES.get(trouble.kind, "lanes"))
-                self._tell(trouble.text)
+                self.tell(trouble.text)
 
     def _open_worker(self, worker_id: str) -> None:
         self.push_screen(
@@ -247,7 +232,7 @@ class ClusterMonitor(App[None]):
         if row and row.sought:
             self.push_screen(TaskScreen(row.sought))
         else:
-            self._tell("Redis has not told which task this is: it may be too large, unreadable, or gone.")
+            self.tell("Redis has not told which task this is: it may be too large, unreadable, or gone.")
 
     @on(TaskScreen.StoryWanted)
     @work(thread=True, group="stories", exit_on_error=False)
@@ -261,39 +246,11 @@ class ClusterMonitor(App[None]):
                 text = str(error)
         self.call_from_thread(event.screen.tell, text)
 
-    @on(LetterList.ChangeWanted)
-    def _ask_first(self, event: LetterList.ChangeWanted) -> None:
-        if not self._may_act:
-            self._tell("Read-only: start the monitor with MONITOR_ACTIONS=1 to change anything.")
-        elif self._paused or self._snapshot.error:
-            self._tell("Nothing can be changed while the data are not live.")
-        else:
-            question, verb = letter_question(event.change, event.letters, self._source.address)
-
-            def change_if_agreed(agreed: bool | None) -> None:
-                if agreed:
-                    self._change(event)
-
-            self.push_screen(ConfirmScreen(question, verb), change_if_agreed)
-
-    @work(thread=True, group="changes", exit_on_error=False)
-    def _change(self, event: LetterList.ChangeWanted) -> None:
-        """One letter after the other, in a thread: each is changed or not, whatever becomes of the next."""
-        if self._letters is None:
-            return
-        change = self._letters.requeue if event.change == "requeue" else self._letters.delete
-        outcomes: Counter[str] = Counter()
-        try:
-            for letter in event.letters:
-                outcomes[change(letter)] += 1
-        except (redis.RedisError, OSError) as error:
-            outcomes[f"not changed ({error})"] += len(event.letters) - outcomes.total()
-        word = "sent again" if event.change == "requeue" else "deleted"
-        told = ", ".join(f"{count} {word if what == 'done' else what}" for what, count in outcomes.items())
-        self.call_from_thread(self._tell, told)
-
-    def _tell(self, text: str) -> None:
-        self.notify(printable(text), markup=False)
+    def go_to(self, kind: str, name: str) -> None:
+        """Opens a worker, or puts the cursor on a lane or a model."""
+        self._dashboard.go_to(f"{kind}s", name)
+        if kind == "worker":
+            self._open_worker(name)
 
     def action_pause(self) -> None:
         """Stops reading, or goes on with the latest."""
@@ -335,13 +292,13 @@ class ClusterMonitor(App[None]):
         place = INTERVALS_SECONDS.index(nearest) + steps
         self._interval_seconds = INTERVALS_SECONDS[min(max(place, 0), len(INTERVALS_SECONDS) - 1)]
         self._hurry.set()
-        self._tell(f"Reads every {self._interval_seconds:g} s")
+        self.tell(f"Reads every {self._interval_seconds:g} s")
 
     def action_theme(self) -> None:
         """Changes to the next theme."""
         names = sorted(self.available_themes)
         self.theme = names[(names.index(self.theme) + 1) % len(names)]
-        self._tell(f"Theme {self.theme}; TEXTUAL_THEME={self.theme} keeps it")
+        self.tell(f"Theme {self.theme}; TEXTUAL_THEME={self.theme} keeps it")
 
     def action_help(self) -> None:
         """Opens the help."""

@@ -11,6 +11,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer, Input, Static
 
+from monitor.core.audit_table import audit_table
 from monitor.core.freshness import Freshness
 from monitor.core.lane_table import lane_table
 from monitor.core.model_table import model_table
@@ -26,10 +27,12 @@ from monitor.core.worker_table import worker_table
 from monitor.tui.banner import Banner
 from monitor.tui.filter_bar import FilterBar
 from monitor.tui.keys import bindings
+from monitor.tui.lane_list import LaneList
 from monitor.tui.letter_list import LetterList
 from monitor.tui.line_table import LineTable
 from monitor.tui.status_line import StatusLine
 from monitor.tui.tab_line import TabLine
+from monitor.tui.worker_list import WorkerList
 
 #: On a smaller terminal nothing can be shown that is of use.
 LEAST_COLUMNS, LEAST_LINES = 60, 15
@@ -50,15 +53,18 @@ class Dashboard(Screen[None]):
         self._tabs.may_act = may_act
         self._filter = FilterBar()
         self.letters = LetterList(id="letter-list")
-        workers = LineTable("Workers", worker_table, id="workers")
+        workers = WorkerList("Workers", worker_table, id="workers")
+        self._audit = LineTable("What operators did", audit_table, id="audit")
+        self._audit.display = False
         self._pages: dict[str, tuple[LineTable, ...]] = {
             "overview": (
                 LineTable("Trouble", self._trouble_table, id="troubles"),
-                LineTable("Queues", queue_table, id="queues"),
+                LaneList("Queues", queue_table, id="queues"),
+                self._audit,
                 workers,
             ),
-            "workers": (LineTable("Workers", worker_table, id="all-workers"),),
-            "lanes": (LineTable("Queues", lane_table, id="all-lanes"),),
+            "workers": (WorkerList("Workers", worker_table, id="all-workers"),),
+            "lanes": (LaneList("Queues", lane_table, id="all-lanes"),),
             "tasks": (LineTable("Tasks", task_table, id="all-tasks"),),
             "letters": (self.letters,),
             "models": (LineTable("Models", model_table, id="all-models"),),
@@ -95,6 +101,7 @@ class Dashboard(Screen[None]):
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Replaces all data."""
         self._snapshot = self._status.snapshot = snapshot
+        self._audit.display = bool(snapshot.audit)
         for table in self._pages[self.page]:
             table.show(snapshot)
 
@@ -113,6 +120,12 @@ class Dashboard(Screen[None]):
             table.show(self._snapshot)
         self._pages[name][-1].focus()
         self.post_message(self.PageOpened())
+
+    def go_to(self, name: str, row_id: str) -> None:
+        """Opens a page with the cursor on a row."""
+        self.action_page(name)
+        self._filter_by("")
+        self._pages[name][-1].choose(row_id)
 
     def action_filter(self) -> None:
         """Opens the line for the words of a filter."""

@@ -5,7 +5,7 @@ from typing import Literal
 
 from textual.binding import Binding, BindingType
 
-Place = Literal["app", "pages", "table", "letters"]
+Place = Literal["app", "pages", "table", "letters", "workers", "lanes"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,26 @@ KEYS = (
     Key("a", "mark_alike", "Mark alike", "letters", "a", "marks all with the same error", False),
     Key("R", "requeue", "Send again", "letters", "R", "sends the marked again; asks first"),
     Key("D", "delete", "Delete", "letters", "D", "deletes the marked; asks first"),
+    Key("space", "mark", "Mark", "workers", "space", "marks a worker for what is asked next", False),
+    Key("P", "wish('halt')", "Drain", "workers", "P", "on workers: drains, or resumes a drained one; asks first"),
+    Key("L", "wish('load')", "Load", "workers", "L", "loads a model on the worker; asks which", False),
+    Key("U", "wish('unload')", "Unload", "workers", "U", "unloads a model; asks which", False),
+    Key("K", "wish('pin')", "Pin", "workers", "K", "keeps a model in memory (pins it); asks which", False),
+    Key("N", "wish('unpin')", "Unpin", "workers", "N", "no longer keeps a model (unpins it); asks which", False),
+    Key("X", "wish('recycle')", "Recycle", "workers", "X", "ends the process and starts it again; asks first", False),
+    Key("P", "wish('halt')", "Pause", "lanes", "P", "on queues: pauses a lane, or resumes it; asks first"),
+    Key("D", "wish('purge')", "Delete", "lanes", "D", "on queues: deletes what waits; asks first"),
+    Key("u", "undo", "Undo", "app", "u", "puts back what was deleted last", False),
+    Key("e", "export", "Export", "table", "e", "writes rows as JSON or CSV, or the screen as SVG", False),
+    Key(
+        "ctrl+p,colon",
+        "command_palette",
+        "Commands",
+        "app",
+        ": ^p",
+        "any command, worker, lane or model by name",
+        False,
+    ),
     Key("p", "pause", "Pause", "app", "p", "stops reading, and goes on"),
     Key("plus", "pace(-1)", "Faster", "app", "+", "reads more often", False),
     Key("minus", "pace(1)", "Slower", "app", "-", "reads less often", False),

@@ -1,22 +1,20 @@
 """The table of dead letters, with marks."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from textual.message import Message
 
-from monitor.core.dead_letters import DeadLetter
+from monitor.core.dead_letters import Change, DeadLetter
 from monitor.core.letter_table import NO_LETTERS, letter_id, letter_table
 from monitor.tui.keys import bindings
 from monitor.tui.line_table import LineTable
-
-Change = Literal["requeue", "delete"]
 
 
 class LetterList(LineTable):
     """Shows the letters it was last given, and asks its screen to change those that are marked."""
 
     BINDINGS = bindings("letters")
+    key_places = ("table", "letters")
 
     @dataclass
     class ChangeWanted(Message):
@@ -48,13 +46,6 @@ class LetterList(LineTable):
         """The letter that a row is about."""
         return self._letters.get(row_id)
 
-    def action_mark(self) -> None:
-        """Marks the letter under the cursor, or takes its mark away, and goes on to the next."""
-        if self.cursor_id is not None:
-            self.marks ^= {self.cursor_id}
-            self.action_move(1)
-            self._remake()
-
     def action_mark_alike(self) -> None:
         """Marks all with the error of the letter under the cursor, as far as the filter shows them."""
         if (chosen := self.letter(self.cursor_id or "")) is not None:
@@ -70,7 +61,7 @@ class LetterList(LineTable):
         self._want("delete")
 
     def _want(self, change: Change) -> None:
-        chosen = self.marks or {self.cursor_id or ""}
+        chosen = self.chosen_ids
         letters = tuple(letter for row_id, letter in self._letters.items() if row_id in chosen)
         if letters:
             self.post_message(self.ChangeWanted(change, letters))

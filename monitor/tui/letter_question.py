@@ -3,9 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from monitor.core.dead_letters import DeadLetter
+from monitor.core.dead_letters import Change, DeadLetter
 from monitor.core.formatting import printable
-from monitor.tui.letter_list import Change
 
 #: The lanes that a question names.
 MOST_LANES = 5
@@ -16,7 +15,11 @@ def letter_question(change: Change, letters: Sequence[DeadLetter], address: str)
     count = len(letters)
     what = "1 dead letter" if count == 1 else f"{count} dead letters"
     verb = "Send again" if change == "requeue" else "Delete"
-    result = "They go to the end of their lanes as first tries." if change == "requeue" else "This cannot be undone."
+    result = (
+        "They go to the end of their lanes as first tries."
+        if change == "requeue"
+        else "They are first written to a file on this host, and u puts them back."
+    )
     lanes = Counter(letter.lane for letter in letters).most_common()
     named = [f"  {number} of {printable(lane)}"[:70] for lane, number in lanes[:MOST_LANES]]
     more = [f"  and {len(lanes) - MOST_LANES} more lanes"] if len(lanes) > MOST_LANES else []

@@ -34,6 +34,9 @@ class LineTable(ScrollView, can_focus=True):
     COMPONENT_CLASSES = set(TONE_CLASSES)
     BINDINGS = bindings("table")
 
+    #: The places of the table of keys that it has.
+    key_places: tuple[str, ...] = ("table",)
+
     #: Set while the rows are not up to date.
     dimmed: reactive[bool] = reactive(False)
 
@@ -43,6 +46,13 @@ class LineTable(ScrollView, can_focus=True):
 
         table_id: str
         row_id: str
+
+    @dataclass
+    class ExportWanted(Message):
+        """Someone wants what it shows in a file."""
+
+        table_id: str
+        table: Table
 
     def __init__(self, title: str, make: Callable[[Snapshot, View], Table], *, id: str) -> None:
         super().__init__(id=id)
@@ -76,6 +86,12 @@ class LineTable(ScrollView, can_focus=True):
     def cursor_id(self) -> str | None:
         """What the row under the cursor is about."""
         return self._table.ids[self._cursor] if self._cursor < len(self._table.ids) else None
+
+    @property
+    def chosen_ids(self) -> tuple[str, ...]:
+        """The marked rows, in their order, else the one under the cursor."""
+        marked = tuple(row_id for row_id in self._table.ids if row_id in self.marks) if self.marks else ()
+        return marked or ((self.cursor_id,) if self.cursor_id is not None else ())
 
     def _remake(self) -> None:
         self._table, self._layout = self._make(self._snapshot, self._view), None
@@ -143,6 +159,22 @@ class LineTable(ScrollView, can_focus=True):
         """Turns the order round."""
         sort = self._view.sort or next(iter(self._table.orders), None)
         self.view = replace(self._view, sort=sort, is_reversed=not self._view.is_reversed)
+
+    def action_mark(self) -> None:
+        """Marks the row under the cursor, or takes its mark away, and goes on to the next."""
+        if self.cursor_id is not None:
+            self.marks ^= {self.cursor_id}
+            self.action_move(1)
+            self._remake()
+
+    def action_export(self) -> None:
+        """Asks for its rows, or the screen, in a file."""
+        self.post_message(self.ExportWanted(self.id or "table", self._table))
+
+    def choose(self, row_id: str) -> None:
+        """Puts the cursor on a row, if it is shown."""
+        if row_id in self._table.ids:
+            self.action_move(self._table.ids.index(row_id) - self._cursor)
 
     def action_open(self) -> None:
         """Asks for more of the row under the cursor."""

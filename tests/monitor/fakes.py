@@ -1,12 +1,14 @@
 """A source and a clock that do what a test says."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from monitor.core.dead_letters import DeadLetter, Outcome
+from monitor.core.dead_letters import Change, DeadLetter
 from monitor.core.snapshot import Snapshot
 from monitor.core.source import SourceState
 from monitor.core.task_stories import TaskStory
+from monitor.core.told import Told
 from settings.sought_task import SoughtTask
+from settings.worker_commands import Action
 
 
 class ScriptedSource:
@@ -49,15 +51,13 @@ class ListedLetters:
         """Those that are left in these lanes."""
         return tuple(letter for letter in self.there if letter.lane in lanes)
 
-    def requeue(self, letter: DeadLetter) -> Outcome:
-        """Moves one to those that were sent again."""
-        self.sent_again.append(letter)
-        return self.delete(letter)
-
-    def delete(self, letter: DeadLetter) -> Outcome:
-        """Takes one out of the list."""
-        self.there.remove(letter)
-        return "done"
+    def change(self, change: Change, letters: Sequence[DeadLetter]) -> Told:
+        """Takes them out of the list, and notes those that are sent again."""
+        for letter in letters:
+            self.there.remove(letter)
+        if change == "requeue":
+            self.sent_again += letters
+        return Told(f"{len(letters)} {'sent again' if change == 'requeue' else 'deleted'}")
 
 
 class ToldTasks:
@@ -72,4 +72,36 @@ class ToldTasks:
         self.asked.append(task)
         if isinstance(self.says, Exception):
             raise self.says
+        return self.says
+
+
+class NotedActions:
+    """Notes what it is asked to do, in place of a cluster."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[object, ...]] = []
+        self.says = Told("done")
+
+    def command(self, worker_id: str, action: Action, model: str | None = None, *, is_over: Callable[[], bool]) -> Told:
+        """What a worker is told to do."""
+        return self._note(action, worker_id, *([model] if model else []))
+
+    def pause(self, name: str) -> Told:
+        """A lane or queue."""
+        return self._note("pause", name)
+
+    def resume(self, name: str) -> Told:
+        """A lane or queue."""
+        return self._note("resume", name)
+
+    def purge(self, about: str, lanes: Sequence[str]) -> Told:
+        """The waiting tasks of lanes."""
+        return self._note("purge", about, *lanes)
+
+    def undo(self) -> Told:
+        """The last deletion."""
+        return self._note("undo")
+
+    def _note(self, *words: object) -> Told:
+        self.done.append(words)
         return self.says

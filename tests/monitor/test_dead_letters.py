@@ -15,6 +15,8 @@ from actors.queueing.results import result_backend
 from actors.queueing.stored_message import read_message
 from monitor.core.dead_letters import MOST_BYTES, DeadLetter, DeadLetters
 from monitor.core.letter_table import letter_table, letter_text
+from monitor.core.source import RedisSource
+from monitor.core.undoing import Undoing
 from settings import keys
 from settings.config import Settings
 
@@ -117,8 +119,56 @@ def test_a_letter_is_deleted_once(letters: DeadLetters, broker: ClusterBroker, s
     die(broker, settings)
     letter = only(letters)
 
-    assert [letters.delete(letter), letters.delete(letter), letters.requeue(letter)] == ["done", "gone", "gone"]
+    told = [letters.change("delete", [letter]), letters.change("delete", [letter]), letters.change("requeue", [letter])]
+
+    assert [each.text for each in told] == ["1 deleted; u puts back what was deleted", "1 gone", "1 gone"]
     assert broker.client.hlen(keys.dead_bodies(LANE)) == 0
+
+
+def test_deleted_letters_are_put_back_as_they_were(
+    letters: DeadLetters, broker: ClusterBroker, settings: Settings, source: RedisSource
+) -> None:
+    for _ in range(3):
+        die(broker, settings)
+    before = letters.read([LANE])
+    letters.change("delete", before)
+    broker.client.srem(keys.LANES, LANE)
+
+    assert Undoing(settings).undo().text.startswith("3 put back from ")
+
+    assert letters.read([LANE]) == before
+    assert LANE in {lane.name for lane in source.read().lanes}
+    assert [event.what for event in source.read().audit] == ["undo", "deleted"]
+
+
+def test_of_monitors_that_delete_letters_at_once_each_is_deleted_and_put_back_once(
+    letters: DeadLetters, broker: ClusterBroker, settings: Settings, source: RedisSource
+) -> None:
+    for _ in range(20):
+        die(broker, settings)
+    others = [DeadLetters(settings) for _ in range(4)]
+    found = letters.read([LANE])
+
+    with ThreadPoolExecutor(len(others)) as threads:
+        list(threads.map(lambda monitor: monitor.change("delete", found), others))
+
+    assert sum(event.count for event in source.read().audit) == 20
+    while Undoing(settings).undo().went_well:
+        pass
+    assert len(letters.read([LANE])) == broker.client.hlen(keys.dead_bodies(LANE)) == 20
+
+
+def test_letters_that_are_sent_again_leave_one_event(
+    letters: DeadLetters, broker: ClusterBroker, settings: Settings, source: RedisSource
+) -> None:
+    die(broker, settings)
+    die(broker, settings)
+
+    assert letters.change("requeue", letters.read([LANE])).text == "2 sent again"
+
+    (event,) = source.read().audit
+    assert (event.what, event.about, event.count) == ("sent again", LANE, 2)
+    assert "@" in event.who
 
 
 def test_what_cannot_be_read_or_is_large_is_shown_without_its_body(
@@ -134,7 +184,7 @@ def test_what_cannot_be_read_or_is_large_is_shown_without_its_body(
     assert all(letter.body is None for letter in found.values())
     assert letters.requeue(found["odd"]) == "unreadable"
     assert letters.requeue(found["without-body"]) == "gone"
-    assert letters.delete(found["without-body"]) == "done"
+    assert letters.change("delete", [found["without-body"]]).went_well
 
 
 def test_letters_with_the_same_error_stand_together_the_newest_first() -> None:

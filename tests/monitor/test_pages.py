@@ -342,7 +342,7 @@ async def test_hostile_tasks_and_servers_neither_end_the_app_nor_break_its_lines
 
 
 async def test_the_help_names_every_key_of_the_table() -> None:
-    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 50)) as pilot:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 90)) as pilot:
         await wait_for_text(pilot, "gpu-01-42")
         await pilot.press("question_mark")
         await wait_for_text(pilot, *(key.help for key in KEYS if key.key not in TOLD_WITH_ANOTHER))

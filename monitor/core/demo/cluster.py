@@ -3,15 +3,16 @@
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from monitor.core.dead_letters import DeadLetter, Outcome
+from monitor.core.dead_letters import Change, DeadLetter, Outcome, told_of
 from monitor.core.demo.lanes import DemoLanes
 from monitor.core.demo.worker import Card, DemoWorker
 from monitor.core.history import History
 from monitor.core.snapshot import LaneView, RedisView, Snapshot
 from monitor.core.source import SourceState
+from monitor.core.told import Told
 from settings import keys
 from settings.records import QueueCounts
 
@@ -103,6 +104,11 @@ class DemoLetters:
     def read(self, lanes: list[str]) -> tuple[DeadLetter, ...]:
         """Those of these lanes, the newest first."""
         return tuple(letter for letter in reversed(self._lanes.letters) if letter.lane in lanes)
+
+    def change(self, change: Change, letters: Sequence[DeadLetter]) -> Told:
+        """Sends them again, or removes them."""
+        outcomes = Counter(self.requeue(each) if change == "requeue" else self.delete(each) for each in letters)
+        return told_of(change, outcomes)
 
     def requeue(self, letter: DeadLetter) -> Outcome:
         """Sends one again."""
