@@ -239,13 +239,14 @@ class Settings(BaseSettings):
     """Seconds that a result is kept for its caller."""
 
     monitor_actions: bool = False
-    """Whether the monitor may send dead letters again and delete them. Off, it only reads."""
+    """Whether the monitor may change anything: command workers, pause and empty queues, send dead letters again and
+    delete them. Off, it only reads."""
 
     worker_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,100}$")
     """A name for this host's workers. Not set: the host's name. The process id is added to it."""
 
     state_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_state_dir("cluster-manager")))
-    """The folder for device locks and for the private Redis of a first run."""
+    """The folder for device locks, the private Redis of a first run, and what the monitor deletes and exports."""
 
     @model_validator(mode="before")
     @classmethod

@@ -1,5 +1,6 @@
 """Each worker does what it is told through its own queue, and says what it did."""
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -14,6 +15,8 @@ from actors.demo.models import CLASSIFIER, LANGUAGE_MODEL
 from actors.errors import InvalidRequest, ModelNotFound, ModelNotLoaded, WorkerSilent, WorkerUnknown
 from actors.middleware.recycling import RECYCLED_EXIT_CODE
 from actors.remote_workers import RemoteWorker
+from monitor.core.lane_actions import LaneActions
+from monitor.core.worker_actions import WorkerActions
 from settings import keys
 from settings.config import Settings
 from settings.connections import queue_client
@@ -95,6 +98,28 @@ def test_a_worker_that_is_drained_takes_no_tasks_until_it_resumes(
 
     assert client.result(message, timeout=30).output
     wait_until(lambda: record().state == "idle", "the record says so")
+
+
+def test_a_monitor_tells_the_worker_too_and_pauses_its_lanes(
+    client: Client, worker: RemoteWorker, cluster: Cluster
+) -> None:
+    workers, lanes = WorkerActions(cluster.settings), LaneActions(cluster.settings)
+    try:
+        told = workers.command(worker.worker_id, "load", CLASSIFIER)
+        assert re.fullmatch(rf"{worker.worker_id}: loaded {CLASSIFIER}@\S+; memory .* MiB → .* MiB", told.text)
+        assert "ModelNotLoaded: org/none" in workers.command(worker.worker_id, "unload", "org/none").text
+
+        lanes.pause(f"inference.normal.{CLASSIFIER}")
+        message = client.send("classify", **TASK)
+        assert client.result(client.send("classify", **TASK, priority=1), timeout=30).output
+        assert client.explain(message).place.is_paused
+
+        lanes.resume(f"inference.normal.{CLASSIFIER}")
+        assert client.result(message, timeout=30).output
+    finally:
+        lanes.resume(f"inference.normal.{CLASSIFIER}")
+        workers.close()
+        lanes.close()
 
 
 def test_what_cannot_be_done_is_told(client: Client, worker: RemoteWorker) -> None:

@@ -107,7 +107,9 @@ class DemoLetters:
 
     def change(self, change: Change, letters: Sequence[DeadLetter]) -> Told:
         """Sends them again, or removes them."""
-        outcomes = Counter(self.requeue(each) if change == "requeue" else self.delete(each) for each in letters)
+        outcomes: Counter[str] = Counter(
+            self.requeue(each) if change == "requeue" else self.delete(each) for each in letters
+        )
         return told_of(change, outcomes)
 
     def requeue(self, letter: DeadLetter) -> Outcome:
