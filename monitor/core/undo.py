@@ -96,11 +96,9 @@ class UndoFolder:
     def take_last(self) -> UndoFile | None:
         """The latest deletion that holds something, once: of two who ask at the same time one gets it."""
         for path in sorted(self._folder.glob(f"*{_OPEN}"), reverse=True):
-            header = next(_readable(path), {})
-            if header.get("redis") != self._address or not UndoFile(path).messages():
-                continue
             try:
-                return UndoFile(path.rename(path.with_suffix(_USED)))
+                if self._holds_something(path):
+                    return UndoFile(path.rename(path.with_suffix(_USED)))
             except FileNotFoundError:  # someone was quicker
                 continue
         return None
@@ -108,6 +106,10 @@ class UndoFolder:
     def give_back(self, file: UndoFile) -> None:
         """Lets a deletion be undone again, because it could not be put back as a whole."""
         file.path.rename(file.path.with_suffix(_OPEN))
+
+    def _holds_something(self, path: Path) -> bool:
+        header = next(_readable(path), {})
+        return header.get("redis") == self._address and bool(UndoFile(path).messages())
 
     def _trim(self) -> None:
         files = sorted(path for path in self._folder.iterdir() if path.suffix in (_OPEN, _USED))
