@@ -1,5 +1,7 @@
 """A question before something is changed."""
 
+from textwrap import fill
+
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
@@ -10,6 +12,9 @@ from textual.widgets import Button, Input, Static
 
 from monitor.core.formatting import printable
 from monitor.core.plan import Plan
+
+#: The longest line of a question, so that 80 columns show all of it.
+MOST_COLUMNS = 70
 
 #: The names that may be typed and are shown.
 MOST_NAMES = 6
@@ -34,7 +39,8 @@ class ConfirmScreen(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="confirm"):
-            yield Static(Text("\n".join([self._plan.question, *self._offered()])))
+            lines = [*self._plan.question.splitlines(), *self._offered()]
+            yield Static(Text("\n".join(fill(line, MOST_COLUMNS, break_on_hyphens=False) for line in lines)))
             if self._asks:
                 yield self._input
             with Horizontal():

@@ -58,9 +58,9 @@ async def open_page(pilot: Pilot[None], key: str, row_id: str) -> None:
     """Opens a page with the cursor on a row."""
     await wait_for_text(pilot, "gpu-01-42")
     await pilot.press(key)
-    table = pilot.app.focused
-    assert isinstance(table, LineTable)
-    table.choose(row_id)
+    name = {"2": "all-workers", "3": "all-lanes", "4": "letter-list"}[key]
+    await wait_for(pilot, lambda: pilot.app.focused and pilot.app.focused.id == name, "the page is open")
+    pilot.app.screen.query_one(f"#{name}", LineTable).choose(row_id)
 
 
 async def agree(pilot: Pilot[None]) -> None:
@@ -144,7 +144,7 @@ async def test_a_lane_is_paused_and_resumed(noted: NotedActions) -> None:
     async with monitor(source, noted).run_test(size=(120, 30)) as pilot:
         await open_page(pilot, "3", CHAT)
         await pilot.press("P")
-        await wait_for_text(pilot, f"Pause the lane {CHAT}?", "those in hand are finished")
+        await wait_for_text(pilot, f"Pause the lane {CHAT}?", "finished.")
         await agree(pilot)
         await wait_for(pilot, lambda: noted.done == [("pause", CHAT)], "it is paused")
 
@@ -158,11 +158,19 @@ async def test_a_lane_is_paused_and_resumed(noted: NotedActions) -> None:
         await wait_for(pilot, lambda: noted.done[-1] == ("resume", CHAT), "it is resumed")
 
 
+async def test_a_question_is_wholly_shown_on_a_small_terminal(app: ClusterMonitor) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await open_page(pilot, "3", CHAT)
+        await pilot.press("P")
+        await wait_for_text(pilot, "finished.", "Redis: gpu-hub", "Cancel")
+        check_golden(app, "pause-80x24")
+
+
 async def test_a_lane_is_emptied(app: ClusterMonitor, noted: NotedActions) -> None:
     async with app.run_test(size=(120, 30)) as pilot:
         await open_page(pilot, "3", CHAT)
         await pilot.press("D")
-        await wait_for_text(pilot, f"Delete 808 waiting tasks of {CHAT}?", "Callers are not told", "u puts them back")
+        await wait_for_text(pilot, f"Delete 808 waiting tasks of {CHAT}?", "Callers", "u puts them")
         await agree(pilot)
         await wait_for(pilot, lambda: noted.done == [("purge", CHAT, CHAT)], "it is emptied")
 
