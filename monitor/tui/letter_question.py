@@ -10,16 +10,14 @@ from monitor.core.formatting import printable
 MOST_LANES = 5
 
 
-def letter_question(change: Change, letters: Sequence[DeadLetter], address: str) -> tuple[str, str]:
+def letter_question(change: Change, letters: Sequence[DeadLetter], address: str, *, can_undo: bool) -> tuple[str, str]:
     """The question, and the word on the button that goes on."""
     count = len(letters)
     what = "1 dead letter" if count == 1 else f"{count} dead letters"
     verb = "Send again" if change == "requeue" else "Delete"
-    result = (
-        "They go to the end of their lanes as first tries."
-        if change == "requeue"
-        else "They are first written to a file on this host, and u puts them back."
-    )
+    kept = "They are first written to a file on this host, and u puts them back."
+    deleted = kept if can_undo else "This cannot be undone."
+    result = "They go to the end of their lanes as first tries." if change == "requeue" else deleted
     lanes = Counter(letter.lane for letter in letters).most_common()
     named = [f"  {number} of {printable(lane)}"[:70] for lane, number in lanes[:MOST_LANES]]
     more = [f"  and {len(lanes) - MOST_LANES} more lanes"] if len(lanes) > MOST_LANES else []

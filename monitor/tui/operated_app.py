@@ -56,7 +56,9 @@ class OperatedApp(App[None]):
     def _change_letters(self, event: LetterList.ChangeWanted) -> None:
         letters = self._letters
         if not self._is_refused(letters) and letters:
-            question, verb = letter_question(event.change, event.letters, self._address)
+            question, verb = letter_question(
+                event.change, event.letters, self._address, can_undo=self._actions is not None
+            )
             self._ask(Plan(question, verb, lambda _: letters.change(event.change, event.letters)))
 
     @on(WorkerList.Wanted)
@@ -78,12 +80,12 @@ class OperatedApp(App[None]):
 
     def _is_refused(self, means: object | None) -> bool:
         """Whether nothing may be changed now, or there are no means to; says why."""
-        if not self._may_act:
+        if means is None:
+            self.tell("Nothing can be changed here: this is no live cluster.")
+        elif not self._may_act:
             self.tell("Read-only: start the monitor with MONITOR_ACTIONS=1 to change anything.")
         elif self._paused or self._snapshot.error or self._snapshot.at is None:
             self.tell("Nothing can be changed while the data are not live.")
-        elif means is None:
-            self.tell("Nothing can be changed here: this is no live cluster.")
         else:
             return False
         return True

@@ -31,7 +31,7 @@ from tests.monitor.cluster import record
 from tests.monitor.examples import CLUSTER, LETTERS
 from tests.monitor.fakes import ListedLetters, NotedActions, ScriptedSource
 from tests.monitor.screen import check_golden, screen_text, wait_for, wait_for_text
-from tests.monitor.test_pages import _utc, wait_for_toast  # noqa: F401
+from tests.monitor.test_pages import wait_for_toast
 
 CHAT = "inference.normal.org/chat-8b"
 
