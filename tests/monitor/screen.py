@@ -42,12 +42,17 @@ async def wait_for(pilot: Pilot[None], condition: Callable[[], object], descript
         await pilot.pause(0.02)
 
 
-def check_golden(app: App[None], name: str) -> None:
-    """The screen is the one that was looked at and kept; UPDATE_GOLDEN=1 keeps it anew."""
+async def check_golden(pilot: Pilot[None], name: str) -> None:
+    """The screen comes to be the one that was looked at and kept; UPDATE_GOLDEN=1 keeps it anew."""
     path = Path(__file__).parent / "golden" / f"{name}.txt"
-    shown = "\n".join(line.rstrip() for line in screen_text(app).splitlines()) + "\n"
     if os.environ.get("UPDATE_GOLDEN"):
+        await pilot.pause()
         path.parent.mkdir(exist_ok=True)
-        path.write_text(shown, encoding="utf-8")
-    assert path.exists(), f"{path} is missing: look at the screen, then set UPDATE_GOLDEN=1\n{shown}"
-    assert shown == path.read_text(encoding="utf-8"), f"{path} differs: look at it, then set UPDATE_GOLDEN=1"
+        path.write_text(golden_text(pilot.app), encoding="utf-8")
+    assert path.exists(), f"{path} is missing: look at the screen, then set UPDATE_GOLDEN=1\n{golden_text(pilot.app)}"
+    kept = path.read_text(encoding="utf-8")
+    await wait_for(pilot, lambda: golden_text(pilot.app) == kept, f"the screen is {path}; UPDATE_GOLDEN=1 keeps it")
+
+
+def golden_text(app: App[None]) -> str:
+    return "\n".join(line.rstrip() for line in screen_text(app).splitlines()) + "\n"

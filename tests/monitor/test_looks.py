@@ -39,7 +39,7 @@ async def test_the_demo_looks_as_it_was_looked_at(utc: None, page: str, size: tu
         await wait_for_text(pilot, "● demo", "gpu-01-1000")
         await pilot.press("1" if page == "overview" else "6")
         await wait_for_text(pilot, "● demo", "Trouble (" if page == "overview" else "Models (", "q Quit")
-        check_golden(pilot.app, f"demo-{page}-{size[0]}x{size[1]}")
+        await check_golden(pilot, f"demo-{page}-{size[0]}x{size[1]}")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -47,7 +47,7 @@ async def test_in_ascii_nothing_else_is_drawn(utc: None, size: tuple[int, int]) 
     async with monitor(demo(), ascii_only=True).run_test(size=size) as pilot:
         text = await wait_for_text(pilot, "# demo", "gpu-01-1000", "X lost", "q Quit")
         assert text.isascii()
-        check_golden(pilot.app, f"demo-ascii-{size[0]}x{size[1]}")
+        await check_golden(pilot, f"demo-ascii-{size[0]}x{size[1]}")
 
         for key, words in (("question_mark", "~ loading"), ("enter", "last beat")):
             await pilot.press(key)
@@ -70,7 +70,7 @@ async def test_with_no_color_there_is_no_colour_and_no_other_text(
     async with monitor(demo()).run_test(size=size) as pilot:
         await wait_for_text(pilot, "● demo", "gpu-01-1000", "Trouble (", "q Quit")
         assert colours(screen_text(pilot.app, styled=True)) <= COLOURLESS
-        check_golden(pilot.app, f"demo-overview-{size[0]}x{size[1]}")
+        await check_golden(pilot, f"demo-overview-{size[0]}x{size[1]}")
 
 
 async def test_without_it_there_are_colours() -> None:
@@ -93,7 +93,7 @@ async def test_a_replay_says_so_and_where_it_ends(utc: None, tmp_path: Path, siz
         await wait_for_text(
             pilot, "■ replay", "■ The recording ends here, at 1970-01-01 00:16:40", "gpu-01-42", "q Quit"
         )
-        check_golden(pilot.app, f"replay-{size[0]}x{size[1]}")
+        await check_golden(pilot, f"replay-{size[0]}x{size[1]}")
 
         await pilot.press("5")
         await wait_for_text(pilot, "Recordings hold the number of dead letters")

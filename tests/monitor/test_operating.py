@@ -58,7 +58,7 @@ async def open_page(pilot: Pilot[None], key: str, row_id: str) -> None:
     """Opens a page with the cursor on a row."""
     await wait_for_text(pilot, "gpu-01-42")
     await pilot.press(key)
-    name = {"2": "all-workers", "3": "all-lanes", "4": "letter-list"}[key]
+    name = {"2": "all-workers", "3": "all-lanes", "5": "letter-list"}[key]
     await wait_for(pilot, lambda: pilot.app.focused and pilot.app.focused.id == name, "the page is open")
     pilot.app.screen.query_one(f"#{name}", LineTable).choose(row_id)
 
@@ -121,7 +121,7 @@ async def test_models_that_may_be_meant_are_offered(app: ClusterMonitor) -> None
         await open_page(pilot, "2", "gpu-01-42")
         await pilot.press("U")
         await wait_for_text(pilot, "Unload a model on 1 worker?", "Such as BAAI/bge-m3, org/chat-8b")
-        check_golden(app, "unload-120x30")
+        await check_golden(pilot, "unload-120x30")
         await pilot.press(*"org")
         typed = app.screen.query_one(Input)
         await wait_for(pilot, lambda: typed._suggestion, "a name is suggested")
@@ -151,7 +151,7 @@ async def test_a_lane_is_paused_and_resumed(noted: NotedActions) -> None:
         paused = (*CLUSTER.lanes[:-1], replace(CLUSTER.lanes[-1], is_paused=True))
         source.says = replace(CLUSTER, lanes=paused, paused={CHAT: "ann@ops"})
         await wait_for_text(pilot, "‖ paused")
-        check_golden(pilot.app, "paused-lane-120x30")
+        await check_golden(pilot, "paused-lane-120x30")
         await pilot.press("P")
         await wait_for_text(pilot, f"Resume the lane {CHAT}?")
         await agree(pilot)
@@ -163,7 +163,7 @@ async def test_a_question_is_wholly_shown_on_a_small_terminal(app: ClusterMonito
         await open_page(pilot, "3", CHAT)
         await pilot.press("P")
         await wait_for_text(pilot, "finished.", "Redis: gpu-hub", "Cancel")
-        check_golden(app, "pause-80x24")
+        await check_golden(pilot, "pause-80x24")
 
 
 async def test_a_lane_is_emptied(app: ClusterMonitor, noted: NotedActions) -> None:
@@ -207,7 +207,7 @@ async def test_the_clusters_own_jobs_cannot_be_paused(app: ClusterMonitor) -> No
 
 async def test_the_last_deletion_is_put_back(app: ClusterMonitor, noted: NotedActions) -> None:
     async with app.run_test(size=(120, 30)) as pilot:
-        await open_page(pilot, "4", "")
+        await open_page(pilot, "5", "")
         await pilot.press("u")
         await wait_for_text(pilot, "Put back what was deleted last from this host?")
         await agree(pilot)
@@ -251,7 +251,7 @@ async def test_what_operators_did_is_shown_on_the_overview() -> None:
     events = (AuditEvent(995.0, "ann@ops", "pause", CHAT, 1), AuditEvent(900.0, "bob@ops", "deleted", CHAT, 12))
     async with monitor(ScriptedSource(replace(CLUSTER, audit=events)), None).run_test(size=(120, 30)) as pilot:
         await wait_for_text(pilot, "What operators did (2)", "00:16:35", "ann@ops", "bob@ops", "q Quit")
-        check_golden(pilot.app, "audit-120x30")
+        await check_golden(pilot, "audit-120x30")
 
 
 @pytest.mark.parametrize("key", ["ctrl+p", "colon"])
@@ -279,7 +279,7 @@ async def test_the_palette_goes_to_workers_lanes_and_models(app: ClusterMonitor)
         await wait_for_text(pilot, "gpu-01-42")
         for words, page, kind, name in (
             ("lane chat", "3 Queues", "lane", CHAT),
-            ("model bge", "5 Models", "model", "BAAI/bge-m3"),
+            ("model bge", "6 Models", "model", "BAAI/bge-m3"),
             ("gpu-02", "2 Workers", "worker", "gpu-02-7"),
         ):
             await pilot.press("colon")

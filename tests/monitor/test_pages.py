@@ -60,7 +60,7 @@ async def test_each_page_looks_as_it_was_looked_at(page: str, size: tuple[int, i
         await wait_for_text(pilot, "gpu-01-42")
         await pilot.press(key)
         await wait_for_text(pilot, "● live", text)
-        check_golden(pilot.app, f"{page}-{size[0]}x{size[1]}")
+        await check_golden(pilot, f"{page}-{size[0]}x{size[1]}")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -83,7 +83,7 @@ async def test_each_state_looks_as_it_was_looked_at(
             await wait_for_text(pilot, "✖ down")
         clock.now += seconds
         await wait_for_text(pilot, text)
-        check_golden(pilot.app, f"{state}-{size[0]}x{size[1]}")
+        await check_golden(pilot, f"{state}-{size[0]}x{size[1]}")
 
 
 async def test_a_terminal_that_is_too_small_says_so() -> None:
@@ -101,7 +101,7 @@ async def test_enter_opens_a_worker_that_goes_on_and_escape_closes_it() -> None:
         await wait_for_text(pilot, "gpu-01-42")
         await pilot.press("2", "down", "enter")
         await wait_for_text(pilot, "generate b4692f0c-5351-434c  org/chat-8b  for 10s", "9.0 GiB", "9,121 done")
-        check_golden(pilot.app, "worker-120x30")
+        await check_golden(pilot, "worker-120x30")
 
         source.says = replace(CLUSTER, workers=())
         await wait_for_text(pilot, "has said goodbye")
@@ -206,7 +206,7 @@ async def test_enter_on_a_task_opens_its_timeline_which_r_reads_anew() -> None:
         await wait_for_text(
             pilot, "generate 7f3a11d2-90aa-4b21 runs on gpu-01-42", "Timeline", "queued", "█", "CLUSTER"
         )
-        check_golden(pilot.app, "task-80x24")
+        await check_golden(pilot, "task-80x24")
         assert tasks.asked == [TASKS[0].sought]
 
         tasks.says = StoryUnavailable("The task cannot be read: timed out")
@@ -274,7 +274,7 @@ async def test_what_is_marked_is_sent_again_after_a_question_whose_default_is_ca
         await wait_for_text(pilot, "Dead letters (3)")
         await pilot.press("a", "R")
         await wait_for_text(pilot, "Send again 2 dead letters?", "2 of inference.normal.org/chat-8b", "[5 Dead]")
-        check_golden(pilot.app, "confirm-120x30")
+        await check_golden(pilot, "confirm-120x30")
         await pilot.press("enter")
         await wait_for(pilot, lambda: "Send again 2" not in screen_text(pilot.app), "the question goes")
         assert len(letters.there) == 3
