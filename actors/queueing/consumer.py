@@ -100,8 +100,12 @@ class WakingConsumer(_RedisConsumer):
         return [self.queue_name]
 
     def _fetch_from(self, list_name: str, room: int) -> list[Message[Any]]:
+        return self._received(list_name, self.broker.do_fetch(list_name, room))
+
+    def _received(self, list_name: str, bodies: Iterable[bytes | None]) -> list[Message[Any]]:
+        """The messages that Redis gave to this process out of a list; None is one whose body is gone."""
         fetched, problems = [], []
-        for body in self.broker.do_fetch(list_name, room):
+        for body in bodies:
             try:
                 if body is not None:
                     fetched.append(read_message(body, self.queue_name))

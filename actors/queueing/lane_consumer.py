@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from dramatiq.message import Message
 
-from actors.context import DeviceWorker, device_worker
+from actors.context import device_worker
 from actors.queueing.claims import Claimant, choose_claim, next_model
 from actors.queueing.consumer import WakingConsumer
 from actors.queueing.lanes import LaneReader, all_lists, list_of
@@ -26,7 +26,7 @@ class LaneConsumer(WakingConsumer):
     def __init__(self, broker: "ClusterBroker", queue_name: str, prefetch: int, timeout: int) -> None:
         self._worker = device_worker()
         worker_id = self._worker.worker_id if self._worker else broker.broker_id
-        self._reader = LaneReader(broker.client, queue_name, worker_id)
+        self._reader = LaneReader(broker.client, queue_name, broker.broker_id, worker_id)
         self._models_in_threads: dict[str, str] = {}
         super().__init__(broker, queue_name, prefetch, timeout)
 
@@ -40,23 +40,28 @@ class LaneConsumer(WakingConsumer):
             return []
         is_busy, models = self.outstanding_message_count > 0, self._models()
         shunned = self.broker.restraint.shunned()
-        look = self._reader.look(is_free=not is_busy, models=models - shunned)
+        look = self._reader.look(not is_busy, models - shunned, room)
+        if look.heads:
+            self.misses = 0  # what is left to a free worker is looked at again soon
+        if look.taken:
+            if len(look.taken) < look.heads[0].depth:
+                self._arrival.set()
+            return self._hand_over(self._received(look.heads[0].lane, look.taken))
         claimant = Claimant(room, is_busy, models, shunned)
-        claim = choose_claim(look.heads, claimant, look.free_others, self.broker.swap_max_wait)
         if self._worker and is_busy and (expected := next_model(look.heads, claimant, look.free_others)):
             self._worker.engine.expect(expected)
-        if claim or look.heads:
-            self.misses = 0  # what is left to a free worker is looked at again soon
-        fetched = self._fetch_from(claim.lane, claim.count) if claim else []
-        return self._hand_over(fetched, self._worker) if self._worker else self._note_models(fetched)
+        if not (claim := choose_claim(look.heads, claimant, look.free_others, self.broker.swap_max_wait)):
+            return []
+        self._arrival.set()  # there may be more
+        return self._hand_over(self._fetch_from(claim.lane, claim.count))
 
-    def _hand_over(self, fetched: list[Message[Any]], worker: DeviceWorker) -> list[Message[Any]]:
+    def _hand_over(self, fetched: list[Message[Any]]) -> list[Message[Any]]:
         """Gives the inference tasks to their own threads and returns the rest."""
+        if (worker := self._worker) is None:
+            return self._note_models(fetched)
         tasks = [message for message in fetched if worker.tasks.runs(message)]
-        if tasks:
-            self._arrival.set()  # there may be more
-            if not worker.tasks.take(tasks):
-                self.requeue(tasks)
+        if tasks and not worker.tasks.take(tasks):
+            self.requeue(tasks)
         return self._note_models([message for message in fetched if not worker.tasks.runs(message)])
 
     def _note_models(self, messages: list[Message[Any]]) -> list[Message[Any]]:

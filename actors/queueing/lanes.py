@@ -24,44 +24,67 @@ HIGHEST, LOWEST, DEFAULT_PRIORITY = 1, 10, 5
 #: A free worker that has not said so for this many seconds has died or is busy.
 FREE_SECONDS = 5
 
-#: Says whether this worker is free, and reads in the same round trip what waits in each list and who else is free.
-#: A lane that has nothing waiting, in hand or among the dead letters is forgotten, so that looks stay as short as what
-#: waits; an enqueue names its lane again in the same transaction. With nothing to take, nobody needs to know who is
-#: free: a message wakes all idle workers, and all but one find nothing. What operators have paused is left out: a lane,
-#: or the queue with all its lanes.
+#: Reads what waits in each list and who else is free, and takes it at once where `choose_claim` has no choice: there is
+#: one list, of what this worker holds, and it has nothing in hand or nobody else is free. It takes as Dramatiq's script
+#: fetches, and notes whether this worker is free. A lane that has nothing waiting, in hand or among the dead letters is
+#: forgotten, so that looks stay as short as what waits; an enqueue names its lane again in the same transaction. With
+#: nothing to take, nobody needs to know who is free: a message wakes all idle workers, and all but one find nothing.
+#: What operators have paused is left out: a lane, or the queue with all its lanes.
 _LOOK = f"""
-local now = tonumber(redis.call('TIME')[1])
-local worker = ARGV[3]
-if ARGV[4] == '1' then redis.call('HSET', KEYS[2], worker, now .. '|' .. ARGV[5])
-elseif worker ~= '' then redis.call('HDEL', KEYS[2], worker) end
-local heads, paused = {{}}, {{}}
+local namespace, queue, broker, worker, models = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[6]
+local is_free, room, now = ARGV[5] == '1', tonumber(ARGV[7]), redis.call('TIME')
+local seconds = tonumber(now[1])
+local heads, paused, others, bodies = {{}}, {{}}, {{}}, {{}}
 for _, name in ipairs(redis.call('HKEYS', KEYS[3])) do paused[name] = true end
 local function look(name)
-  local list = ARGV[1] .. ':' .. name
+  local list = namespace .. ':' .. name
   local head = redis.call('LINDEX', list, 0)
-  if head and (paused[name] or paused[ARGV[2]]) then return end
+  if head and (paused[name] or paused[queue]) then return end
   if head then heads[#heads + 1] = {{name, head, redis.call('LLEN', list)}}
-  elseif redis.call('EXISTS', list .. '.msgs', list .. '.XQ') == 0 then redis.call('SREM', KEYS[1], name) end
+  elseif name ~= queue and redis.call('EXISTS', list .. '.msgs', list .. '.XQ') == 0 then
+    redis.call('SREM', KEYS[1], name)
+  end
 end
-look(ARGV[2])
+local function find_others()
+  local entries = redis.call('HGETALL', KEYS[2])
+  for index = 1, #entries, 2 do
+    local at, held = entries[index + 1]:match('^(%d+)|(.*)$')
+    if seconds - tonumber(at) > {FREE_SECONDS} then redis.call('HDEL', KEYS[2], entries[index])
+    elseif entries[index] ~= worker then others[#others + 1] = held end
+  end
+end
+local function is_held(name)
+  local model = name:sub(#queue + 2):match('^%l+%.(.*)$')
+  return not model or ('|' .. models .. '|'):find('|' .. model .. '|', 1, true)
+end
+local function take(name, depth)
+  local list, acks = namespace .. ':' .. name, namespace .. ':__acks__.' .. broker .. '.' .. name
+  local ids = redis.call('LPOP', list, math.min(room, math.ceil(depth / (1 + #others))))
+  redis.call('ZADD', namespace .. ':__heartbeats__', seconds * 1000 + math.floor(now[2] / 1000), broker)
+  redis.call('SADD', acks, unpack(ids))
+  bodies = redis.call('HMGET', list .. '.msgs', unpack(ids))
+  is_free = false
+end
+look(queue)
 for _, lane in ipairs(redis.call('SMEMBERS', KEYS[1])) do look(lane) end
-if #heads == 0 then return {{heads, {{}}}} end
-local others, entries = {{}}, redis.call('HGETALL', KEYS[2])
-for index = 1, #entries, 2 do
-  local at, models = entries[index + 1]:match('^(%d+)|(.*)$')
-  if now - tonumber(at) > {FREE_SECONDS} then redis.call('HDEL', KEYS[2], entries[index])
-  elseif entries[index] ~= worker then others[#others + 1] = models end
+if #heads > 0 then find_others() end
+if #heads == 1 and room > 0 and (is_free or #others == 0) and is_held(heads[1][1]) then
+  take(heads[1][1], heads[1][3])
 end
-return {{heads, others}}
+if is_free then redis.call('HSET', KEYS[2], worker, seconds .. '|' .. models)
+elseif worker ~= '' then redis.call('HDEL', KEYS[2], worker) end
+return {{heads, others, bodies}}
 """
 
 
 @dataclass(frozen=True)
 class Look:
-    """What waits and who is free, at one moment."""
+    """What waited and who was free, at one moment."""
 
     heads: tuple[LaneHead, ...]
     free_others: tuple[frozenset[str], ...]
+    taken: tuple[bytes | None, ...]
+    """The messages that were taken from the only head's list, because there was nothing to choose."""
 
 
 def lane_of(message: Message[Any]) -> str | None:
@@ -112,21 +135,22 @@ def age_seconds(redis_id: str) -> float:
 class LaneReader:
     """Looks at the lanes of one queue for one worker."""
 
-    def __init__(self, client: redis.Redis, queue: str, worker_id: str) -> None:
-        self._queue, self._worker_id = queue, worker_id
+    def __init__(self, client: redis.Redis, queue: str, broker_id: str, worker_id: str) -> None:
+        self._names = (keys.DRAMATIQ_NAMESPACE, queue, broker_id, worker_id)
         self._script = client.register_script(_LOOK)
 
-    def look(self, is_free: bool, models: Collection[str]) -> Look:
-        """One round trip, whatever the number of lanes; says on the way whether this worker is free.
+    def look(self, is_free: bool, models: Collection[str], room: int) -> Look:
+        """One round trip, whatever the number of lanes; takes up to `room` tasks if it is plain whose they are.
 
         Raises:
           redis.RedisError: When Redis does not answer.
         """
-        arguments = (keys.DRAMATIQ_NAMESPACE, self._queue, self._worker_id, int(is_free), "|".join(models))
-        heads, others = self._script(keys=[keys.LANES, keys.FREE_WORKERS, keys.PAUSED], args=arguments)
+        arguments = (*self._names, int(is_free), "|".join(models), room)
+        heads, others, taken = self._script(keys=[keys.LANES, keys.FREE_WORKERS, keys.PAUSED], args=arguments)
         return Look(
             tuple(self._head(*head) for head in heads),
             tuple(frozenset(models.decode().split("|")) - {""} for models in others),
+            tuple(taken),
         )
 
     def _head(self, lane: bytes, redis_id: bytes, depth: int) -> LaneHead:

@@ -85,7 +85,8 @@ def ids_in(broker: ClusterBroker, lane: str) -> list[str]:
 
 def seen(queue_redis: redis.Redis) -> list[str]:
     """The lanes that a worker may take tasks from now."""
-    look = LaneReader(queue_redis, keys.INFERENCE_QUEUE, "a-worker").look(is_free=True, models=())
+    reader = LaneReader(queue_redis, keys.INFERENCE_QUEUE, "a-broker", "a-worker")
+    look = reader.look(is_free=True, models=(), room=0)
     return sorted(head.lane for head in look.heads)
 
 

@@ -229,7 +229,7 @@ def test_what_was_fetched_into_a_broken_connection_is_taken_back(
 
 def known_lanes(client: redis.Redis) -> set[bytes]:
     """The lanes after a worker has looked at them."""
-    LaneReader(client, keys.INFERENCE_QUEUE, "a-worker").look(is_free=False, models=())
+    LaneReader(client, keys.INFERENCE_QUEUE, "a-broker", "a-worker").look(is_free=False, models=(), room=0)
     return set(client.smembers(keys.LANES))
 
 
@@ -267,13 +267,13 @@ def test_a_lane_with_dead_letters_only_stays_known(broker: ClusterBroker, queue_
 def test_no_lane_is_forgotten_between_its_naming_and_its_first_task(
     broker: ClusterBroker, queue_redis: redis.Redis
 ) -> None:
-    reader = LaneReader(queue_redis, keys.INFERENCE_QUEUE, "a-worker")
+    reader = LaneReader(queue_redis, keys.INFERENCE_QUEUE, "a-broker", "a-worker")
     task, has_sent = actor(broker, lambda model: None), threading.Event()
 
     def look_all_the_time() -> None:
         while not has_sent.is_set():
             with contextlib.suppress(NoScriptError):  # forgotten again between its loading and its call
-                reader.look(is_free=False, models=())
+                reader.look(is_free=False, models=(), room=0)
 
     looking = threading.Thread(target=look_all_the_time)
     looking.start()
@@ -283,7 +283,7 @@ def test_no_lane_is_forgotten_between_its_naming_and_its_first_task(
     has_sent.set()
     looking.join()
 
-    assert len(reader.look(is_free=False, models=()).heads) == 100
+    assert len(reader.look(is_free=False, models=(), room=0).heads) == 100
 
 
 def test_every_priority_has_a_rank() -> None:
