@@ -39,8 +39,8 @@ class SimulatedEmbed:
     def plan(self, request: EmbedRequest) -> Plan:
         return Plan("AutoModel", parameter_class=None)
 
-    def prepare(self, model: LoadedModel, request: EmbedRequest) -> list[Item]:
-        return [Item(text, length=1) for text in request.texts]
+    def prepare(self, model: LoadedModel, requests: Sequence[EmbedRequest]) -> list[list[Item]]:
+        return [[Item(text, length=1) for text in request.texts] for request in requests]
 
     def compute(self, model: LoadedModel, rows: Sequence[Row], deliver: Deliver) -> None:
         time.sleep(BATCH_SECONDS + len(rows) * ITEM_SECONDS)

@@ -28,7 +28,7 @@ from actors.engine.task import Task, load_task
 from actors.engine.unreturned import Unreturned
 from actors.engine.warm_up import task_of, warm_up_request
 from actors.engine.watchdog import Watchdog
-from actors.engine.work import Job, Row
+from actors.engine.work import Job, ModelKey, Row
 from actors.engine.work_clock import WorkClock
 from actors.errors import (
     ClusterError,
@@ -214,9 +214,12 @@ class Engine:
     def _prepare_ahead(self, jobs: Sequence[Job]) -> None:
         """Spares the device thread the tokenising where the model is there already, and its tokenizer can be shared."""
         inputs = {model.key: model.input for model in self._cache.models}
+        alike: dict[tuple[str, ModelKey], list[Job]] = {}
         for job in jobs:
-            if (model := inputs.get(job.key)) and getattr(model.tokenizer, "is_fast", False):
-                self._prepare(self._task(job.task), model, [job])
+            alike.setdefault((job.task, job.key), []).append(job)
+        for (task, key), group in alike.items():
+            if (model := inputs.get(key)) and getattr(model.tokenizer, "is_fast", False):
+                self._prepare(self._task(task), model, group)
 
     def _loaded_models(self) -> list[tuple[str, str]]:
         return [(model.key.name, model.key.revision) for model in self.status().models]
@@ -334,7 +337,7 @@ class Engine:
                 model.note_keep_alive(jobs)
                 started = time.monotonic()
                 self._prepare(task, model.input, jobs)
-                rows = [row for job in jobs if not job.future.done() for row in job.rows if row.output is None]
+                rows = [row for job in jobs if not job.has_ended for row in job.rows if row.output is None]
                 if rows:
                     budget = self._settings.batch_tokens or self._device.batch_tokens
                     batch = cut_batch(rows, model.ceiling.within(budget), model.cost)
@@ -357,17 +360,23 @@ class Engine:
 
     @staticmethod
     def _prepare(task: Task, model: ModelInput, jobs: Sequence[Job]) -> None:
-        for job in jobs:
-            if job.rows:
-                continue
-            try:
-                with model.lock:
-                    job.rows = [Row(job, item) for item in task.prepare(model, job.request)]
-            except ClusterError as error:
-                job.fail(error)
-            except Exception as error:
-                logger.warning("Task %s cannot tokenise its input.", job.task, exc_info=error)
-                job.fail(InferenceFailed(f"{job.task} cannot read its input: {described(error)}"))
+        """Tokenises what is not yet; when that fails for several together, each for itself."""
+        jobs = [job for job in jobs if not job.rows and not job.has_ended]
+        try:
+            with model.lock:
+                prepared = task.prepare(model, [job.request for job in jobs])
+        except Exception as error:
+            if len(jobs) > 1:
+                for job in jobs:
+                    Engine._prepare(task, model, [job])
+            elif isinstance(error, ClusterError):
+                jobs[0].fail(error)
+            else:
+                logger.warning("Task %s cannot tokenise its input.", jobs[0].task, exc_info=error)
+                jobs[0].fail(InferenceFailed(f"{jobs[0].task} cannot read its input: {described(error)}"))
+            return
+        for job, items in zip(jobs, prepared, strict=True):
+            job.rows = [Row(job, item) for item in items]
 
     @staticmethod
     def _fail(jobs: Sequence[Job], error: ClusterError) -> None:

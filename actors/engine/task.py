@@ -28,11 +28,11 @@ class Task(Protocol):
           InvalidRequest: When it can be told already that it cannot be run.
         """
 
-    def prepare(self, model: "ModelInput", request: Any) -> Sequence[Item]:
-        """Tokenises the request, one item a row; on the device thread or in the thread that hands it over.
+    def prepare(self, model: "ModelInput", requests: Sequence[Any]) -> Sequence[Sequence[Item]]:
+        """Tokenises requests, one item a row; on the device thread or in the thread that hands them over.
 
         Raises:
-          InvalidRequest: When this model cannot take it.
+          InvalidRequest: When this model cannot take one of them.
         """
 
     def compute(self, model: "LoadedModel", rows: Sequence[Row], deliver: Deliver) -> None:

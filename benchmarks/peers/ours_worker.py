@@ -26,8 +26,8 @@ class Noop:
     def plan(self, request: EmbedRequest) -> Plan:
         return Plan("AutoModel", parameter_class=None)
 
-    def prepare(self, model: LoadedModel, request: EmbedRequest) -> list[Item]:
-        return [Item(text, length=1) for text in request.texts]
+    def prepare(self, model: LoadedModel, requests: Sequence[EmbedRequest]) -> list[list[Item]]:
+        return [[Item(text, length=1) for text in request.texts] for request in requests]
 
     def compute(self, model: LoadedModel, rows: Sequence[Row], deliver: Deliver) -> None:
         for row in rows:

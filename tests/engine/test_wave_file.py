@@ -57,7 +57,7 @@ def test_another_file_is_told(content: bytes) -> None:
 
 def _prepared(task: str, inputs: object) -> object:
     request = RunPipelineRequest(model="org/a", task=task, inputs=inputs)
-    (item,) = RunPipeline().prepare(None, request)
+    ((item,),) = RunPipeline().prepare(None, [request])
     return item.content[0]
 
 

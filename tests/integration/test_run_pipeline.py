@@ -61,4 +61,4 @@ def test_a_path_or_an_address_is_never_opened(task: str, inputs: object) -> None
     request = RunPipelineRequest(model="a/b", task=task, inputs=inputs)
 
     with pytest.raises(InvalidRequest, match="inputs must be"):
-        RunPipeline().prepare(None, request)
+        RunPipeline().prepare(None, [request])

@@ -17,8 +17,8 @@ class Classify:
     def plan(self, request: ClassifyRequest) -> Plan:
         return Plan("AutoModelForSequenceClassification", parameter_class=None)
 
-    def prepare(self, model: ModelInput, request: ClassifyRequest) -> list[Item]:
-        return tokenise(model, request.texts, model.context_tokens)
+    def prepare(self, model: ModelInput, requests: Sequence[ClassifyRequest]) -> list[list[Item]]:
+        return tokenise(model, [request.texts for request in requests], model.context_tokens)
 
     def compute(self, model: LoadedModel, rows: Sequence[Row], deliver: Deliver) -> None:
         batch = model.device.place_tensors(pad(rows, model.tokenizer.pad_token_id, "right"))

@@ -19,11 +19,11 @@ class Embed:
     def plan(self, request: EmbedRequest) -> Plan:
         return Plan("AutoModel", parameter_class=None)
 
-    def prepare(self, model: ModelInput, request: EmbedRequest) -> list[Item]:
+    def prepare(self, model: ModelInput, requests: Sequence[EmbedRequest]) -> list[list[Item]]:
         files = read_sentence_files(model.folder, model.stored.revision)
-        texts = [files.prompt + text for text in request.texts]
+        texts = [[files.prompt + text for text in request.texts] for request in requests]
         if files.lower_case:
-            texts = [text.lower() for text in texts]
+            texts = [[text.lower() for text in several] for several in texts]
         return tokenise(model, texts, files.max_tokens or model.context_tokens)
 
     def compute(self, model: LoadedModel, rows: Sequence[Row], deliver: Deliver) -> None:

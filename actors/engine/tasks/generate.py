@@ -27,14 +27,8 @@ class Generate:
             sampling = (*sampling, request.seed, object())
         return Plan("AutoModelForCausalLM", parameter_class=sampling)
 
-    def prepare(self, model: ModelInput, request: GenerateRequest) -> list[Item]:
-        tokens, context = _prompt_tokens(model, request), model.context_tokens
-        if context is not None and len(tokens) + request.max_new_tokens > context:
-            raise InvalidRequest(
-                f"the prompt has {len(tokens):,} tokens and max_new_tokens is {request.max_new_tokens:,}; "
-                f"{model.key.name} has a context of {context:,} for both"
-            )
-        return [Item(tokens, len(tokens), reserve=request.max_new_tokens, limit=context)]
+    def prepare(self, model: ModelInput, requests: Sequence[GenerateRequest]) -> list[list[Item]]:
+        return [[_item(model, request)] for request in requests]
 
     def compute(self, model: LoadedModel, rows: Sequence[Row], deliver: Deliver) -> None:
         request = rows[0].job.request
@@ -53,6 +47,16 @@ class Generate:
     def finish(self, request: GenerateRequest, outputs: Sequence[Output]) -> dict[str, Any]:
         text, reason = outputs[0].value
         return {"text": text, "finish_reason": reason}
+
+
+def _item(model: ModelInput, request: GenerateRequest) -> Item:
+    tokens, context = _prompt_tokens(model, request), model.context_tokens
+    if context is not None and len(tokens) + request.max_new_tokens > context:
+        raise InvalidRequest(
+            f"the prompt has {len(tokens):,} tokens and max_new_tokens is {request.max_new_tokens:,}; "
+            f"{model.key.name} has a context of {context:,} for both"
+        )
+    return Item(tokens, len(tokens), reserve=request.max_new_tokens, limit=context)
 
 
 def _prompt_tokens(model: ModelInput, request: GenerateRequest) -> list[int]:

@@ -36,9 +36,8 @@ class RunPipeline:
             raise InvalidRequest(f"run_pipeline: parameters.{min(refused)} is not accepted")
         return Plan(PIPELINE + request.task, parameter_class=object())
 
-    def prepare(self, model: ModelInput, request: RunPipelineRequest) -> list[Item]:
-        inputs = {"text": _text, "image": _images, "audio": _audio}[_kind(request.task)](request.inputs)
-        return [Item((inputs, request.parameters), length=1)]
+    def prepare(self, model: ModelInput, requests: Sequence[RunPipelineRequest]) -> list[list[Item]]:
+        return [[Item((_inputs(request), request.parameters), length=1)] for request in requests]
 
     def compute(self, model: LoadedModel, rows: Sequence[Row], deliver: Deliver) -> None:
         for row in rows:
@@ -64,6 +63,10 @@ def _kind(task: str) -> str:
         known = ", ".join(sorted(PIPELINE_REGISTRY.get_supported_tasks()))
         raise InvalidRequest(f"run_pipeline: task={task!r} is not known; known are {known}") from None
     return str(targeted["type"])
+
+
+def _inputs(request: RunPipelineRequest) -> Any:
+    return {"text": _text, "image": _images, "audio": _audio}[_kind(request.task)](request.inputs)
 
 
 def _text(inputs: Any) -> Any:

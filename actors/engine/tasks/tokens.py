@@ -1,7 +1,8 @@
 """Texts to token lists, and token lists of different lengths to one rectangle."""
 
 from collections.abc import Sequence
-from typing import Literal
+from itertools import chain, islice
+from typing import Any, Literal
 
 import torch
 
@@ -9,15 +10,29 @@ from actors.engine.loader import ModelInput
 from actors.engine.work import Item, Row
 
 
-def tokenise(model: ModelInput, texts: Sequence[str], limit: int | None) -> list[Item]:
-    """One item a text, special tokens included, cut at `limit` tokens."""
-    cut = {"truncation": True, "max_length": limit} if limit else {}
-    encoded = model.tokenizer(list(texts), **cut)
-    ends = [bool(encoding.overflowing) for encoding in encoded.encodings or ()]
-    was_cut = ends or [limit is not None and len(ids) >= limit for ids in encoded["input_ids"]]
-    return [
-        Item(ids, len(ids), truncated=truncated) for ids, truncated in zip(encoded["input_ids"], was_cut, strict=True)
-    ]
+def tokenise(model: ModelInput, texts: Sequence[Sequence[str]], limit: int | None) -> list[list[Item]]:
+    """One item a text, special tokens included, cut at `limit` tokens; the texts of all requests in one call."""
+    flat = list(chain.from_iterable(texts))
+    encode = _encode_fast if getattr(model.tokenizer, "is_fast", False) else _encode
+    items = iter(encode(model.tokenizer, flat, limit))
+    return [list(islice(items, len(several))) for several in texts]
+
+
+def _encode_fast(tokenizer: Any, texts: list[str], limit: int | None) -> list[Item]:
+    """What the tokenizer's own call gives, without that call, which holds the GIL for 40 µs a text."""
+    backend = tokenizer.backend_tokenizer
+    backend.no_padding()
+    if limit:
+        backend.enable_truncation(limit, direction=tokenizer.truncation_side)
+    else:
+        backend.no_truncation()
+    encodings = backend.encode_batch_fast(texts)
+    return [Item(encoding.ids, len(encoding.ids), truncated=bool(encoding.overflowing)) for encoding in encodings]
+
+
+def _encode(tokenizer: Any, texts: list[str], limit: int | None) -> list[Item]:
+    encoded = tokenizer(texts, **({"truncation": True, "max_length": limit} if limit else {}))
+    return [Item(ids, len(ids), truncated=limit is not None and len(ids) >= limit) for ids in encoded["input_ids"]]
 
 
 def pad(rows: Sequence[Row], pad_id: int | None, side: Literal["left", "right"]) -> dict[str, torch.Tensor]:
