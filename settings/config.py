@@ -4,7 +4,7 @@ import logging
 import os
 import re
 import socket
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -288,7 +288,7 @@ class Settings(BaseSettings):
         """Whether there are models whose precision is not said."""
         return "auto" in (self.model_dtype, *_choices(self.model_dtypes).values())
 
-    @property
+    @cached_property
     def host_name(self) -> str:
         """The name that this host's workers and their records carry."""
         return self.worker_id or re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname()) or "host"

@@ -42,8 +42,8 @@ class BatchRunner:
         started = time.monotonic()
         error = self._try(lambda: task.compute(model, rows, self._delivery(model, len(rows), started)))
         seconds = time.monotonic() - started
-        left = [row for row in rows if row.output is None and not row.job.future.done()]
-        for job in {id(row.job): row.job for row in rows if not row.job.future.done()}.values():
+        left = [row for row in rows if row.output is None and not row.job.has_ended]
+        for job in {id(row.job): row.job for row in rows if not row.job.has_ended}.values():
             job.compute_seconds += seconds
         if error is None:
             model.cost.note(padded_tokens(rows), seconds)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from actors.engine.batch_cost import BatchCost
 from actors.engine.work import Item, Job, ModelKey, Row
@@ -42,7 +42,7 @@ class WaitingRows:
     def remove_finished(self) -> None:
         """Forgets jobs that have ended."""
         for group, jobs in list(self._groups.items()):
-            jobs[:] = [job for job in jobs if not job.future.done()]
+            jobs[:] = [job for job in jobs if not job.has_ended]
             if not jobs:
                 del self._groups[group]
 
@@ -111,8 +111,7 @@ def _neighbours(by_length: Sequence[Row], left: int, right: int) -> list[int]:
     return [index for index in (left - 1, right + 1) if 0 <= index < len(by_length)]
 
 
-@dataclass(frozen=True)
-class _Extent:
+class _Extent(NamedTuple):
     """How large a batch is, so that a further row need not look at all the others: there may be thousands."""
 
     rows: int = 0

@@ -27,7 +27,7 @@ class ServiceTimes:
         """A batch took so long, its tokenising included; a task counts with the batch that it ended in."""
         rows = Counter(row.job.request.model for row in batch)
         jobs = {id(row.job): row.job for row in batch}.values()
-        ended = Counter(job.request.model for job in jobs if job.future.done())
+        ended = Counter(job.request.model for job in jobs if job.has_ended)
         with self._mutex:
             for model, count in rows.items():
                 known = self._served.get(model, Served())

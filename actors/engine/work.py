@@ -105,6 +105,8 @@ class Job:
     load_seconds: float = 0.0
     compute_seconds: float = 0.0
     batch_size: int = 0
+    has_ended: bool = False
+    """Whether `future` is completed, or just about to be; asking a future takes a lock."""
     _ending: threading.Lock = field(default_factory=threading.Lock)
     """Held by the one thread that completes the future."""
 
@@ -136,9 +138,9 @@ class Job:
 
     def end_if_late(self) -> bool:
         """Ends the job when its time is over; True when it has ended, however."""
-        if not self.future.done() and (error := self.lateness):
+        if not self.has_ended and (error := self.lateness):
             self.fail(error)
-        return self.future.done()
+        return self.has_ended
 
     def cancel(self) -> None:
         """Ends the job at once, because nobody waits for it any more; the device thread drops its rows when it can."""
@@ -150,7 +152,7 @@ class Job:
 
     def complete_if_done(self, dtype: str) -> None:
         """Ends the job once all its rows have their output."""
-        if self.future.done() or any(row.output is None for row in self.rows):
+        if self.has_ended or any(row.output is None for row in self.rows):
             return
         waited = time.monotonic() - self.submitted_at - self.load_seconds - self.compute_seconds
         completion = Completion(
@@ -169,8 +171,9 @@ class Job:
 
     def _end(self, complete_future: Callable[[], None]) -> None:
         with self._ending:
-            if self.future.done():
+            if self.has_ended:
                 return
+            self.has_ended = True
             complete_future()
 
 

@@ -15,6 +15,8 @@ class LastingPipelines(Pipelines):
         self, broker: Broker, message: Any, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
         """Worker thread; Dramatiq would log what is raised here and acknowledge the task."""
+        if message.options.get("pipe_target") is None:
+            return
         send = super().after_process_message
         until_redis_answers(
             lambda: send(broker, message, result=result, exception=exception),

@@ -9,6 +9,7 @@ from actors.errors import StoreUnreachable
 from actors.model_store.arrival import Arrival
 from actors.model_store.reference import ModelReference
 from actors.model_store.shared_folder import SharedFolder
+from actors.model_store.stored_model import StoredModel
 from settings.records import ArrivingModel
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ class FolderQuestions:
     def __init__(self, folder: SharedFolder, new_arrival: Callable[[ModelReference], Arrival]) -> None:
         self._folder, self._new_arrival = folder, new_arrival
         self._open: dict[ModelReference, Arrival] = {}
+        self._last_answers: dict[ModelReference, Arrival] = {}
         self._mutex = threading.Lock()
 
     @property
@@ -41,13 +43,18 @@ class FolderQuestions:
         It may fail as `SharedFolder.find` does.
         """
         if known := self._folder.known(reference):
-            answered = self._new_arrival(reference)
-            answered.set_result(known)
-            return answered
+            return self._answered(reference, known)
         asked = self._asked(reference)
         if (patience := PATIENCE_SECONDS - asked.progress.seconds) > 0:
             wait([asked], patience)
         return asked
+
+    def _answered(self, reference: ModelReference, stored: StoredModel) -> Arrival:
+        """The same for all who ask while the answer is trusted."""
+        if (answered := self._last_answers.get(reference)) is None or answered.result() is not stored:
+            answered = self._last_answers[reference] = self._new_arrival(reference)
+            answered.set_result(stored)
+        return answered
 
     def _asked(self, reference: ModelReference) -> Arrival:
         with self._mutex:

@@ -56,18 +56,15 @@ class InferenceTask:
     def __init__(self, message: MessageProxy, surroundings: Surroundings) -> None:
         self.message, self._in = message, surroundings
         self.cancellation = TaskInHand(message.message_id)
+        model = message.kwargs.get("model")
+        self.model: str | None = model if isinstance(model, str) else None
+        """The model that it names, whether it has been checked or not."""
         self._job: Job | None = None
         self._stream: Stream | None = None
         self._error: BaseException | None = None
         self._claimed_at, self._due_at = time.monotonic(), _due_at(message)
         self._is_claimed, self.is_refused = True, False
         self._mutex = threading.Lock()
-
-    @property
-    def model(self) -> str | None:
-        """The model that it names, whether it has been checked or not."""
-        model = self.message.kwargs.get("model")
-        return model if isinstance(model, str) else None
 
     @property
     def fetches_inputs(self) -> bool:

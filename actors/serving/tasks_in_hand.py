@@ -7,6 +7,7 @@ after another, its results are stored in one round trip and acknowledged in anot
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -26,6 +27,7 @@ from actors.queueing.commands import Command
 from actors.queueing.lanes import list_of
 from actors.queueing.patience import until_redis_answers
 from actors.queueing.results import ClaimState, ResultBackend, result_backend
+from actors.serving.claimed_message import ClaimedMessage
 from actors.serving.crew import Crew
 from actors.serving.inference_task import InferenceTask, Surroundings
 from settings import keys
@@ -59,6 +61,7 @@ class TasksInHand:
         self._in_hand: set[InferenceTask] = set()
         self.is_stopping = False
         self._ended: SimpleQueue[InferenceTask | None] = SimpleQueue()
+        self._next_tick_at = 0.0
         self._starters = ThreadPoolExecutor(STARTERS, thread_name_prefix="starter")
         self._fetchers, self._readers = Crew(FETCHERS, "fetcher"), Crew(FETCHERS, "reader")
         self._finisher = threading.Thread(target=self._finish_until_stopped, name="finisher", daemon=True)
@@ -80,7 +83,7 @@ class TasksInHand:
 
     def take(self, messages: Iterable[Message[Any]]) -> bool:
         """Begins tasks that were claimed; False when this process is stopping and they have to be given back."""
-        tasks = [InferenceTask(MessageProxy(message), self._surroundings) for message in messages]
+        tasks = [InferenceTask(ClaimedMessage(message), self._surroundings) for message in messages]
         with self._changed:
             if self.is_stopping:
                 return False
@@ -112,12 +115,14 @@ class TasksInHand:
             for task in tasks:
                 self._refuse(task, error)
             return
-        begun = list(zip(tasks, states, strict=True))
-        for task, state in begun:
+        complete = []
+        for task, state in zip(tasks, states, strict=True):
             if task.fetches_inputs:
                 crew = self._readers if task.reads_files else self._fetchers
                 crew.submit(partial(self._begin, [(task, state)]))
-        self._begin([(task, state) for task, state in begun if not task.fetches_inputs])
+            else:
+                complete.append((task, state))
+        self._begin(complete)
 
     def _begin(self, claimed: Iterable[tuple[InferenceTask, ClaimState]]) -> None:
         """Hands tasks to the engine together, so that they may share a batch; a fetcher does so for one with inputs."""
@@ -160,6 +165,9 @@ class TasksInHand:
         return ended
 
     def _expire(self) -> None:
+        if (now := time.monotonic()) < self._next_tick_at:
+            return
+        self._next_tick_at = now + TICK_SECONDS
         with self._changed:
             in_hand = tuple(self._in_hand)
         for task in in_hand:
