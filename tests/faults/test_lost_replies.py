@@ -1,5 +1,6 @@
 """An answer of Redis is lost, or never comes: no task is stranded or lost, and the log says what was recovered."""
 
+import contextlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from actors.queueing.broker import ClusterBroker
 from actors.queueing.results import ResultBackend
 from settings import keys
 from settings.config import Settings
+from settings.connections import queue_client
 from tests.faults.proxy import Fault, FaultyProxy
 from tests.light_worker import leftovers, working
 from tests.servers import RedisServer
@@ -58,13 +60,21 @@ class Rig:
     actor: str = "classify"
     ran: list[str] = field(default_factory=list)
 
-    def message(self, name: str, **options: Any) -> Message[Any]:
+    def message(self, name: str, model: str = "org/a", **options: Any) -> Message[Any]:
         """A task that is still to be sent."""
-        return Message(keys.INFERENCE_QUEUE, self.actor, (), {"model": "org/a", "texts": [name]}, options)
+        return Message(keys.INFERENCE_QUEUE, self.actor, (), {"model": model, "texts": [name]}, options)
 
     def send(self, name: str, delay: int | None = None) -> Message[Any]:
         """Sends a task around the proxy."""
         return self.caller.enqueue(self.message(name), delay=delay)
+
+    @contextlib.contextmanager
+    def held_back(self) -> Iterator[None]:
+        """What is sent meanwhile waits, and is found all at once."""
+        with queue_client(self.direct) as client:
+            client.hset(keys.PAUSED, keys.INFERENCE_QUEUE, "")
+            yield
+            client.hdel(keys.PAUSED, keys.INFERENCE_QUEUE)
 
     def result(self, message: Message[Any]) -> str:
         """The task's result, read around the proxy."""
@@ -121,9 +131,12 @@ def rig(served: Rig, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFi
 @LOSSES
 def test_a_lost_answer_to_a_fetch_strands_no_task(rig: Rig, fault: Fault, caplog: pytest.LogCaptureFixture) -> None:
     trap = rig.proxy.trap(fault, FETCH, LANE)
-    messages = [rig.send(f"task {number}") for number in range(5)]
+    with rig.held_back():  # two models at once: a fetch of its own follows only where there is a choice
+        messages = [rig.send(f"task {number}") for number in range(5)]
+        other = rig.caller.enqueue(rig.message("other", model="org/b"))
 
     assert [rig.result(message) for message in messages] == [f"result of task {number}" for number in range(5)]
+    assert rig.result(other) == "result of other"
     assert trap.is_sprung
     assert fault is Fault.CUT or f"message(s) of {LANE.decode()!r} whose fetch was lost" in caplog.text
     rig.assert_nothing_is_left()
