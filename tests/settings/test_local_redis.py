@@ -137,7 +137,7 @@ def test_a_server_that_crashed_is_not_found_any_more(first_run: Settings, owner:
         "null",
         '{"port": 1}',
         '{"port": "x", "pid": 1}',
-        json.dumps({"port": 1, "pid": os.getpid()}),
+        pytest.param(json.dumps({"port": 1, "pid": os.getpid()}), id="a process that is no server"),
         json.dumps({"port": 1, "pid": 2**22 + 1}),
         json.dumps({"port": 1, "pid": -1}),
     ],
