@@ -106,8 +106,18 @@ class Workers:
         return self.wait_until_ended()
 
     def kill(self) -> None:
-        """Ends master and processes at once."""
+        """Ends master and processes at once, and waits until their locks are free."""
         assert self.process is not None
-        for process in [*self.children(), psutil.Process(self.process.pid)] if not self.has_ended else []:
+        killed = [*self.children(), psutil.Process(self.process.pid)] if not self.has_ended else []
+        for process in killed:
             process.kill()
         self.process.wait()
+        wait_until(lambda: not any(map(_holds_locks, killed)), "the killed processes are gone")
+
+
+def _holds_locks(process: psutil.Process) -> bool:
+    """A killed process is a zombie as soon as its main thread is gone; its files stay open until the last one is."""
+    try:
+        return process.is_running() and (process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1)
+    except psutil.NoSuchProcess:
+        return False
