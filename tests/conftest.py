@@ -15,11 +15,19 @@ from tests.privateuse1.build import SITE, build, why_not
 from tests.servers import RedisServer
 from tests.workers import Workers
 
+#: One more than the two cores of CI: much of the suite waits. Each has a Redis and worker processes of its own.
+PROCESSES = 3
+
 
 def pytest_configure() -> None:
     # Two cores and several processes: a thread each, and no spinning while waiting for one another.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """The whole suite is shared out by file; what the command line names runs in one process."""
+    return PROCESSES if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
 
 
 @pytest.fixture(autouse=True)

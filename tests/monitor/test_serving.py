@@ -7,15 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
 import psutil
 import pytest
 
+from tests.monitor.chromium import find_chromium, open_page
 from tests.waiting import wait_until
-
-aiohttp = pytest.importorskip("aiohttp", reason="the extra `serve` is not installed")
-pytest.importorskip("textual_serve", reason="the extra `serve` is not installed")
-
-from tests.monitor.chromium import find_chromium, open_page  # noqa: E402  # needs aiohttp
 
 CHROMIUM = find_chromium()
 
