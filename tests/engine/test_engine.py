@@ -12,7 +12,6 @@ import pytest
 
 from actors.demo.models import CLASSIFIER, LANGUAGE_MODEL
 from actors.devices.backend import DeviceName
-from actors.devices.torch_device import TorchDevice
 from actors.engine.engine import Engine
 from actors.engine.tasks.classify import Classify
 from actors.engine.tasks.generate import Generate
@@ -390,9 +389,9 @@ def test_how_far_a_load_and_its_warm_up_are_is_told(
     def note(*_: object) -> None:
         told.extend((each.phase, each.done_bytes, each.total_bytes) for each in engine.status().arriving)
 
-    compute, place = Classify.compute, TorchDevice.place_module
+    compute, place = Classify.compute, engine._device.place_module
     monkeypatch.setattr(Classify, "compute", lambda *parts: note() or compute(*parts))
-    monkeypatch.setattr(TorchDevice, "place_module", lambda *parts: note() or place(*parts))
+    monkeypatch.setattr(engine._device, "place_module", lambda module: note() or place(module))
     add = Progress.add
     monkeypatch.setattr(Progress, "add", lambda *parts: add(*parts) or note())
 
