@@ -1,6 +1,7 @@
 """What a caller may ask for, and the one clear error for everything else."""
 
 import json
+import re
 import time
 from typing import Any
 
@@ -230,7 +231,8 @@ def test_a_value_that_is_nested_a_thousand_times_is_refused() -> None:
     for _ in range(200):
         nested = [nested]
 
-    assert "texts[0]=(nested too deeply to be shown): " in _refusal("embed", texts=[nested])
+    # Python 3.12 can show it, and of what it shows there are 80 characters.
+    assert re.search(r"texts\[0\]=(\(nested too deeply to be shown\)|\[{80}…): ", _refusal("embed", texts=[nested]))
 
 
 @pytest.mark.parametrize("field", ["texts", "messages", "stop"])
