@@ -24,6 +24,7 @@ from actors.queueing.lanes import PRIORITIES, LaneReader, age_seconds, lane_of, 
 from actors.queueing.retry_policy import reasons_of
 from settings import keys
 from settings.config import Settings
+from settings.lane_names import TAKEN_ENDINGS
 from settings.message_ids import sortable_id
 from tests.waiting import wait_until
 
@@ -114,6 +115,22 @@ def test_a_message_without_a_sensible_model_stays_in_the_queues_own_list(model: 
     message = dramatiq.Message(queue_name="inference", actor_name="a", args=(), kwargs={"model": model}, options={})
 
     assert lane_of(message) is None
+
+
+@pytest.mark.parametrize("ending", TAKEN_ENDINGS)
+@pytest.mark.parametrize("order", [1, -1], ids=["first", "last"])
+def test_a_model_whose_lane_would_be_anothers_key_is_served_like_all_others(
+    broker: ClusterBroker, work: Callable[[], Worker], ending: str, order: int
+) -> None:
+    ran: list[str] = []
+    task = actor(broker, lambda model: ran.append(model))
+    for model in [f"org/a{ending}", "org/a"][::order]:
+        task.send(model=model)
+    task.send(model="org/third")
+
+    work()
+
+    wait_until(lambda: sorted(ran) == sorted(["org/a", f"org/a{ending}", "org/third"]), "all three have run")
 
 
 def test_a_message_waits_in_the_lane_of_its_model_and_priority(broker: ClusterBroker, queue_redis: redis.Redis) -> None:
