@@ -3,8 +3,11 @@
 import logging
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import redis
+
+from actors.queueing.pulse import Pulse
 
 logger = logging.getLogger(__name__)
 
@@ -46,12 +49,32 @@ class Listener:
                 self._listen_until_it_breaks()
             except (redis.RedisError, OSError) as error:
                 logger.debug("Nothing is heard on %s for now: %s", self._pattern, error)
-                self._stopped.wait(RECONNECT_SECONDS)
+            except Exception:
+                logger.exception("Nothing is heard on %s for now.", self._pattern)
+            self._stopped.wait(RECONNECT_SECONDS)
 
     def _listen_until_it_breaks(self) -> None:
         with self._client.pubsub(ignore_subscribe_messages=True) as channels:
             channels.psubscribe(self._pattern)
-            self._catch_up()  # something may have been published while nobody listened
+            pulse = Pulse()
+            self._call(self._catch_up)  # something may have been published while nobody listened
             while not self._stopped.is_set():
                 if message := channels.get_message(timeout=LISTEN_SECONDS):
-                    self._hear(message["channel"].decode(), message["data"])
+                    pulse.heard()
+                    self._pass_on(message)
+                elif pulse.is_to_be_asked():
+                    channels.ping()
+
+    def _pass_on(self, message: dict[str, Any]) -> None:
+        if message["type"] != "pong":
+            # Anybody may publish anything.
+            self._call(self._hear, message["channel"].decode(errors="replace"), message["data"])
+
+    def _call(self, hook: Callable[..., None], *arguments: Any) -> None:
+        """Goes on after what a hook raises, unless it is Redis that does not answer: nobody would hear any more."""
+        try:
+            hook(*arguments)
+        except (redis.RedisError, OSError):
+            raise
+        except Exception:
+            logger.exception("%s failed at what was published on %s.", hook, self._pattern)
