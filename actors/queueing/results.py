@@ -16,6 +16,7 @@ from dramatiq.results.backend import DEFAULT_TIMEOUT
 from dramatiq.results.backends import RedisBackend
 from dramatiq.results.result import wrap_exception, wrap_result
 
+from actors.errors import InferenceFailed
 from actors.queueing.commands import Command, call, execute
 from actors.queueing.patience import until_redis_answers
 from settings import keys
@@ -159,12 +160,21 @@ class ResultBackend(RedisBackend):  # type: ignore[misc]  # dramatiq's backends 
 
     def _store_first(self, message: Any, wrapped: Any, ttl: int) -> None:
         channel = message.options.get("reply_to")
-        words = (self.encoder.encode(wrapped), ttl, channel if isinstance(channel, str) else "")
+        words = (self._encoded(message, wrapped), ttl, channel if isinstance(channel, str) else "")
         store = _Store(self.build_message_key(message), words)
         if (gathered := getattr(self._gathered, "stores", None)) is not None:
             gathered.append(store)
         else:
             self._store_patiently([store])
+
+    def _encoded(self, message: Any, wrapped: Any) -> Any:
+        """What JSON cannot carry becomes a failure: its message is acknowledged, and nobody would be told anything."""
+        try:
+            return self.encoder.encode(wrapped)
+        except orjson.JSONEncodeError as error:
+            logger.error("The result of %s %s is lost: %s.", message.actor_name, message.message_id, error)
+            failure = InferenceFailed(f"the result cannot be written as JSON: {error}")
+            return self.encoder.encode(wrap_exception(failure))
 
     def _store_patiently(self, stores: Sequence[_Store]) -> None:
         words = [word for store in stores for word in store.words]

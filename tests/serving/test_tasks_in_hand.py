@@ -120,6 +120,23 @@ def test_a_task_ends_with_its_result_and_its_acknowledgement(
     assert bodies(queue_redis) == 0
 
 
+@pytest.mark.parametrize("output", [2**70, "\ud800", {1, 2}], ids=["large number", "half a character", "set"])
+def test_a_result_that_json_cannot_carry_is_told_as_a_failure_and_its_neighbours_are_not_hurt(
+    client: Client, claim: Callable[[], bool], engine: Engine, queue_redis: redis.Redis, output: object
+) -> None:
+    odd, plain = client.send("embed", **REQUEST), client.send("embed", **REQUEST)
+    claim()
+    wait_until(lambda: len(engine.jobs) == 2, "both were begun")
+
+    complete(engine.jobs[0], output)
+    complete(engine.jobs[1])
+
+    with pytest.raises(InferenceFailed, match="the result cannot be written as JSON: "):
+        client.result(odd, timeout=10)
+    assert client.result(plain, timeout=10).output == ["output"]
+    wait_until(lambda: bodies(queue_redis) == 0, "both are acknowledged")
+
+
 def test_a_task_that_ends_early_does_not_wait_for_those_it_was_claimed_with(
     client: Client, claim: Callable[[], bool], engine: Engine, tasks: TasksInHand
 ) -> None:
