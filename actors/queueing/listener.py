@@ -28,14 +28,18 @@ class Listener:
         hear: Callable[[str, bytes], None],
         catch_up: Callable[[], None],
     ) -> None:
-        """`hear` gets channel and content of each message; `catch_up` is called whenever listening begins."""
+        """`hear` gets channel and content of each message; `catch_up` is called as listening begins and when asked."""
         self._client, self._pattern, self._hear, self._catch_up = client, pattern, hear, catch_up
-        self._stopped = threading.Event()
+        self._stopped, self._is_behind = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._listen, name=f"listener-{pattern}", daemon=True)
 
     def start(self) -> None:
         """Begins to listen."""
         self._thread.start()
+
+    def catch_up_again(self) -> None:
+        """Calls `catch_up` once more, in the listener's thread and within `LISTEN_SECONDS`."""
+        self._is_behind.set()
 
     def stop(self) -> None:
         """Ends the thread, if it was started."""
@@ -57,8 +61,11 @@ class Listener:
         with self._client.pubsub(ignore_subscribe_messages=True) as channels:
             channels.psubscribe(self._pattern)
             pulse = Pulse()
-            self._call(self._catch_up)  # something may have been published while nobody listened
+            self._is_behind.set()  # something may have been published while nobody listened
             while not self._stopped.is_set():
+                if self._is_behind.is_set():
+                    self._is_behind.clear()
+                    self._call(self._catch_up)
                 if message := channels.get_message(timeout=LISTEN_SECONDS):
                     pulse.heard()
                     self._pass_on(message)

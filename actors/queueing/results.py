@@ -122,15 +122,15 @@ class ResultBackend(RedisBackend):  # type: ignore[misc]  # dramatiq's backends 
         return last_look if last_look is None else bytes(last_look)
 
     def claim_states(self, messages: Sequence[Any], ask: Ask | None = None) -> list[ClaimState]:
-        """Looks whether tasks are still to be run; they are when Redis does not answer. `ask` runs the command."""
+        """Looks whether tasks are still to be run. `ask` runs the command.
+
+        Raises:
+          redis.RedisError: When Redis does not answer, or refuses.
+        """
         names = [
             key for message in messages for key in (self.build_message_key(message), keys.cancelled(message.message_id))
         ]
-        try:
-            (states,) = (ask or self._ask)([call(self._states_script, names, ())])
-        except (redis.ConnectionError, redis.TimeoutError) as error:
-            logger.warning("Whether %d task(s) are still to be run is not known: %s", len(messages), error)
-            return [ClaimState(has_result=False, is_cancelled=False)] * len(messages)
+        (states,) = (ask or self._ask)([call(self._states_script, names, ())])
         return [ClaimState(bool(has_result), bool(is_cancelled)) for has_result, is_cancelled in states]
 
     def _ask(self, commands: Sequence[Command]) -> Sequence[Any]:
