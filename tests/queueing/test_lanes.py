@@ -13,6 +13,7 @@ import pytest
 import redis
 from dramatiq import Message, Worker
 from dramatiq.middleware import Middleware
+from redis.connection import Connection
 from redis.exceptions import NoScriptError
 
 from actors.broker import create_broker
@@ -301,6 +302,31 @@ def test_no_lane_is_forgotten_between_its_naming_and_its_first_task(
     looking.join()
 
     assert len(reader.look(is_free=False, models=(), room=0).heads) == 100
+
+
+def test_a_fetch_asks_redis_as_often_however_many_lanes_there_are(
+    broker: ClusterBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[object] = []
+    send = Connection.send_packed_command
+
+    def noted(connection: Connection, command: object, **options: Any) -> None:
+        if threading.current_thread() is threading.main_thread():
+            sent.append(command)
+        send(connection, command, **options)
+
+    def round_trips(lanes: int) -> int:
+        for number in range(lanes):
+            broker.enqueue(Message("inference", "task", (), {"model": f"org/{lanes}-{number}"}, {}))
+        sent.clear()
+        assert len(consumer._fetch(1)) == 1
+        return len(sent)
+
+    consumer = broker.consume(keys.INFERENCE_QUEUE, prefetch=1, timeout=100)
+    round_trips(2)  # from here on Redis knows the scripts
+    monkeypatch.setattr(Connection, "send_packed_command", noted)
+
+    assert round_trips(3) == round_trips(100) == 2
 
 
 def test_every_priority_has_a_rank() -> None:
