@@ -30,7 +30,8 @@ FREE_SECONDS = 5
 #: forgotten, so that looks stay as short as what waits; an enqueue names its lane again in the same transaction. With
 #: nothing to take, nobody needs to know who is free: a message wakes all idle workers, and all but one find nothing.
 #: What operators have paused is left out: a lane, or the queue with all its lanes. So is a lane that cannot be read,
-#: because somebody put something else under its keys: an error here would hold up every worker.
+#: because somebody put something else under its keys: an error here would hold up every worker. What has no list is no
+#: lane and is forgotten, for the sake of all others that read them.
 _LOOK = f"""
 local namespace, queue, broker, worker, models = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[6]
 local is_free, room, now = ARGV[5] == '1', tonumber(ARGV[7]), redis.call('TIME')
@@ -41,8 +42,8 @@ local function failed(answer) return type(answer) == 'table' and answer.err end
 local function look(name)
   local list = namespace .. ':' .. name
   local head = redis.pcall('LINDEX', list, 0)
-  if failed(head) or head and failed(redis.pcall('HLEN', list .. '.msgs')) then return end
-  if head and (paused[name] or paused[queue]) then return end
+  if failed(head) then return redis.call('SREM', KEYS[1], name) end
+  if head and (paused[name] or paused[queue] or failed(redis.pcall('HLEN', list .. '.msgs'))) then return end
   if head then heads[#heads + 1] = {{name, head, redis.call('LLEN', list)}}
   elseif name ~= queue and redis.call('EXISTS', list .. '.msgs', list .. '.XQ') == 0 then
     redis.call('SREM', KEYS[1], name)
@@ -166,5 +167,5 @@ class LaneReader:
 def all_lists(client: redis.Redis, queue: str) -> Iterable[str]:
     """A queue's own list and its lanes."""
     members: Any = client.smembers(keys.LANES)
-    lanes = sorted(member.decode() for member in members)
+    lanes = sorted(member.decode(errors="replace") for member in members)  # anybody may have added one
     return [queue, *(lane for lane in lanes if lane.startswith(f"{queue}."))]

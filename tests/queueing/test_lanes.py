@@ -329,6 +329,15 @@ def test_a_fetch_asks_redis_as_often_however_many_lanes_there_are(
     assert round_trips(3) == round_trips(100) == 2
 
 
+def test_a_lane_whose_name_cannot_be_read_keeps_no_worker_from_its_start(
+    broker: ClusterBroker, queue_redis: redis.Redis
+) -> None:
+    queue_redis.sadd(keys.LANES, b"inference.\xff")
+    actor(broker, lambda model: None).send(model="org/a")
+
+    assert next(broker.consume(keys.INFERENCE_QUEUE, prefetch=1, timeout=10)) is not None
+
+
 def test_every_priority_has_a_rank() -> None:
     assert [PRIORITIES.index(name) for name in ("high", "normal", "low")] == [0, 1, 2]
 

@@ -77,6 +77,15 @@ def test_a_lane_that_is_none_is_passed_over(queue_redis: redis.Redis, odd: Calla
     assert look(queue_redis, Claimant(4, False, {"org/b"})).taken == (f"{LANES[2]}-0".encode(),)
 
 
+def test_what_has_no_list_is_no_lane(queue_redis: redis.Redis) -> None:
+    queue_redis.sadd(keys.LANES, "inference.normal.org/a.msgs")
+    queue_redis.hset(keys.bodies("inference.normal.org/a"), "an-id", "a message")
+
+    assert look(queue_redis, Claimant(4, False, {})).heads == ()
+
+    assert not queue_redis.exists(keys.LANES)
+
+
 def test_a_worker_that_has_just_taken_tasks_is_no_longer_free(queue_redis: redis.Redis) -> None:
     put(queue_redis, {LANES[1]: 1}, [])
 
