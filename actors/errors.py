@@ -85,7 +85,7 @@ class ModelNotLoaded(PermanentError):
 
 
 class InferenceFailed(PermanentError):
-    """The model failed on this input, alone in its batch."""
+    """The model failed on this input, alone in its batch, or gave what JSON cannot carry."""
 
 
 class TaskTimedOut(PermanentError):

@@ -7,6 +7,10 @@ Priority = Literal["high", "normal", "low"]
 #: The priorities that have lists of their own, in the order in which they are taken.
 PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 
+#: What Dramatiq adds to a list's name for its bodies, its delayed messages and its dead letters. A model whose name
+#: ends so has no lane: it would be the hash or the sorted set of another lane, and whoever uses either would fail.
+TAKEN_ENDINGS = (".msgs", ".DQ", ".XQ")
+
 
 class LaneName(NamedTuple):
     """The parts of a lane's name. A queue's own list holds tasks of any model, and counts as normal."""

@@ -90,6 +90,15 @@ def result_redis(settings: Settings) -> Iterator[redis.Redis]:
         yield client
 
 
+@pytest.fixture
+def forbids_keys(redis_url: str) -> Iterator[None]:
+    """Fails a test in which anybody asks Redis for the names of all keys, which holds up everybody else."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.config_resetstat()
+        yield
+        assert "cmdstat_keys" not in client.info("commandstats")
+
+
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's models, laid out as the model-manager shares them; not to be changed."""

@@ -55,6 +55,10 @@ class Cancellations:
         with self._mutex:
             self._in_hand.difference_update(tasks)
 
+    def look_again(self) -> None:
+        """Has the listener look, as soon as Redis answers, for what was cancelled before `add`."""
+        self._listener.catch_up_again()
+
     def _hear(self, _: str, message_id: bytes) -> None:
         self._cancel({message_id.decode(errors="replace")})
 

@@ -19,17 +19,25 @@ LIMIT = 3
 #: As long as dead letters are kept, whose history this is.
 TTL_SECONDS = 86_400
 
-#: Notes a delivery of each message of which there have not been too many; returns those of each other.
+#: Notes a delivery of each message of which there have not been too many; returns those of each other. A process is
+#: noted once for a message: when it asks again, the answer was lost.
 _NOTE = """
+local limit, delivery, ttl, worker, since = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local refused = {}
+local function is_noted(entry)
+    local noted = cjson.decode(entry)
+    return noted.worker_id == worker and noted.at >= since
+end
 for index, history in ipairs(KEYS) do
     local unfinished = redis.call('LRANGE', history, 0, -1)
-    if #unfinished >= tonumber(ARGV[1]) then
-        refused[index] = unfinished
-    else
-        redis.call('RPUSH', history, ARGV[2])
-        redis.call('EXPIRE', history, ARGV[3])
-        refused[index] = {}
+    refused[index] = {}
+    if #unfinished == 0 or not is_noted(unfinished[#unfinished]) then
+        if #unfinished >= limit then
+            refused[index] = unfinished
+        else
+            redis.call('RPUSH', history, delivery)
+            redis.call('EXPIRE', history, ttl)
+        end
     end
 end
 return refused
@@ -60,6 +68,8 @@ class Deliveries:
     def __init__(self, client: redis.Redis) -> None:
         self._script = client.register_script(_NOTE)
         self._client = client
+        self._since = time.time()
+        """Before all of this process's deliveries, and after those of one that had its name."""
         self._ended: deque[str] = deque()
         self._noted: dict[str, tuple[Delivery, ...]] = {}
 
@@ -83,7 +93,7 @@ class Deliveries:
         Raises:
           redis.RedisError: When Redis does not answer.
         """
-        words = (LIMIT, json.dumps(asdict(delivery)), TTL_SECONDS)
+        words = (LIMIT, json.dumps(asdict(delivery)), TTL_SECONDS, delivery.worker_id, self._since)
         note = call(self._script, [keys.deliveries(redis_id) for redis_id in redis_ids], words)
         ended = self._take_ended()
         noted, *answers = execute(self._client, [note, *questions, *([command("DEL", *ended)] if ended else [])])
@@ -93,6 +103,7 @@ class Deliveries:
 
     def end(self, redis_id: str) -> None:
         """A delivery was acknowledged, rejected or replaced by a retry."""
+        self._noted.pop(redis_id, None)  # nobody has asked when it was refused before its hook
         self._ended.append(keys.deliveries(redis_id))
 
     def forget_ended(self) -> None:

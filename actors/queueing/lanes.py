@@ -15,7 +15,7 @@ from dramatiq import Message
 from actors.errors import InvalidRequest
 from actors.queueing.claims import LaneHead
 from settings import keys
-from settings.lane_names import PRIORITIES, LaneName, Priority, lanes_before
+from settings.lane_names import PRIORITIES, TAKEN_ENDINGS, LaneName, Priority, lanes_before
 from settings.message_ids import sent_at
 
 #: The gateway's 1 (highest) to 10 (lowest) on the three priorities that have lists of their own.
@@ -29,17 +29,21 @@ FREE_SECONDS = 5
 #: fetches, and notes whether this worker is free. A lane that has nothing waiting, in hand or among the dead letters is
 #: forgotten, so that looks stay as short as what waits; an enqueue names its lane again in the same transaction. With
 #: nothing to take, nobody needs to know who is free: a message wakes all idle workers, and all but one find nothing.
-#: What operators have paused is left out: a lane, or the queue with all its lanes.
+#: What operators have paused is left out: a lane, or the queue with all its lanes. So is a lane that cannot be read,
+#: because somebody put something else under its keys: an error here would hold up every worker. What has no list is no
+#: lane and is forgotten, for the sake of all others that read them.
 _LOOK = f"""
 local namespace, queue, broker, worker, models = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[6]
 local is_free, room, now = ARGV[5] == '1', tonumber(ARGV[7]), redis.call('TIME')
 local seconds = tonumber(now[1])
 local heads, paused, others, bodies = {{}}, {{}}, {{}}, {{}}
 for _, name in ipairs(redis.call('HKEYS', KEYS[3])) do paused[name] = true end
+local function failed(answer) return type(answer) == 'table' and answer.err end
 local function look(name)
   local list = namespace .. ':' .. name
-  local head = redis.call('LINDEX', list, 0)
-  if head and (paused[name] or paused[queue]) then return end
+  local head = redis.pcall('LINDEX', list, 0)
+  if failed(head) then return redis.call('SREM', KEYS[1], name) end
+  if head and (paused[name] or paused[queue] or failed(redis.pcall('HLEN', list .. '.msgs'))) then return end
   if head then heads[#heads + 1] = {{name, head, redis.call('LLEN', list)}}
   elseif name ~= queue and redis.call('EXISTS', list .. '.msgs', list .. '.XQ') == 0 then
     redis.call('SREM', KEYS[1], name)
@@ -88,9 +92,11 @@ class Look:
 
 
 def lane_of(message: Message[Any]) -> str | None:
-    """The lane that a message belongs to; None when it names no model and waits in its queue's own list."""
+    """The lane that a message belongs to; None when it names no model that has one: its queue's own list has it."""
     model = message.kwargs.get("model")
     if not isinstance(model, str) or not model.isprintable() or not 0 < len(model) <= keys.MAX_MODEL_NAME:
+        return None
+    if model.endswith(TAKEN_ENDINGS):
         return None
     return str(LaneName(message.queue_name, priority_name(message.options.get("priority")), model))
 
@@ -161,5 +167,5 @@ class LaneReader:
 def all_lists(client: redis.Redis, queue: str) -> Iterable[str]:
     """A queue's own list and its lanes."""
     members: Any = client.smembers(keys.LANES)
-    lanes = sorted(member.decode() for member in members)
+    lanes = sorted(member.decode(errors="replace") for member in members)  # anybody may have added one
     return [queue, *(lane for lane in lanes if lane.startswith(f"{queue}."))]

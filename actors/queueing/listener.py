@@ -3,8 +3,11 @@
 import logging
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import redis
+
+from actors.queueing.pulse import Pulse
 
 logger = logging.getLogger(__name__)
 
@@ -25,14 +28,18 @@ class Listener:
         hear: Callable[[str, bytes], None],
         catch_up: Callable[[], None],
     ) -> None:
-        """`hear` gets channel and content of each message; `catch_up` is called whenever listening begins."""
+        """`hear` gets channel and content of each message; `catch_up` is called as listening begins and when asked."""
         self._client, self._pattern, self._hear, self._catch_up = client, pattern, hear, catch_up
-        self._stopped = threading.Event()
+        self._stopped, self._is_behind = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._listen, name=f"listener-{pattern}", daemon=True)
 
     def start(self) -> None:
         """Begins to listen."""
         self._thread.start()
+
+    def catch_up_again(self) -> None:
+        """Calls `catch_up` once more, in the listener's thread and within `LISTEN_SECONDS`."""
+        self._is_behind.set()
 
     def stop(self) -> None:
         """Ends the thread, if it was started."""
@@ -46,12 +53,35 @@ class Listener:
                 self._listen_until_it_breaks()
             except (redis.RedisError, OSError) as error:
                 logger.debug("Nothing is heard on %s for now: %s", self._pattern, error)
-                self._stopped.wait(RECONNECT_SECONDS)
+            except Exception:
+                logger.exception("Nothing is heard on %s for now.", self._pattern)
+            self._stopped.wait(RECONNECT_SECONDS)
 
     def _listen_until_it_breaks(self) -> None:
         with self._client.pubsub(ignore_subscribe_messages=True) as channels:
             channels.psubscribe(self._pattern)
-            self._catch_up()  # something may have been published while nobody listened
+            pulse = Pulse()
+            self._is_behind.set()  # something may have been published while nobody listened
             while not self._stopped.is_set():
+                if self._is_behind.is_set():
+                    self._is_behind.clear()
+                    self._call(self._catch_up)
                 if message := channels.get_message(timeout=LISTEN_SECONDS):
-                    self._hear(message["channel"].decode(), message["data"])
+                    pulse.heard()
+                    self._pass_on(message)
+                elif pulse.is_to_be_asked():
+                    channels.ping()
+
+    def _pass_on(self, message: dict[str, Any]) -> None:
+        if message["type"] != "pong":
+            # Anybody may publish anything.
+            self._call(self._hear, message["channel"].decode(errors="replace"), message["data"])
+
+    def _call(self, hook: Callable[..., None], *arguments: Any) -> None:
+        """Goes on after what a hook raises, unless it is Redis that does not answer: nobody would hear any more."""
+        try:
+            hook(*arguments)
+        except (redis.RedisError, OSError):
+            raise
+        except Exception:
+            logger.exception("%s failed at what was published on %s.", hook, self._pattern)

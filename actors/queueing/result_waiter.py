@@ -7,11 +7,13 @@ import asyncio
 import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
 import redis.asyncio
 
+from actors.queueing.pulse import Pulse, SubscriptionLost
 from settings import keys
 
 #: The most tasks whose announcements are kept for a wait that has not begun; the results of others are looked for.
@@ -98,29 +100,39 @@ class ResultWaiter:
     async def _listen(self) -> None:
         """Looks for what is announced, and now and then for everything; an error ends all waits."""
         try:
-            async with self._client.pubsub(ignore_subscribe_messages=True) as channel:
-                await channel.subscribe(self.reply_to)
-                self._is_listening.set()
-                while not self._is_closed:
-                    await self._look_for(await self._hear(channel))
-                    if time.monotonic() - self._swept_at > SWEEP_SECONDS:
-                        self._swept_at = time.monotonic()
-                        await self._look_for(tuple(self._waits))
-        except (redis.RedisError, OSError) as error:
+            while not self._is_closed:
+                with suppress(SubscriptionLost):  # what it missed is found by looking
+                    await self._listen_until_it_breaks()
+        except Exception as error:  # noqa: BLE001  # whoever waits gets it
             for wait in [wait for waits in self._waits.values() for wait in waits if not wait.done()]:
                 wait.set_exception(error)
 
-    async def _hear(self, channel: Any) -> list[str]:
+    async def _listen_until_it_breaks(self) -> None:
+        async with self._client.pubsub(ignore_subscribe_messages=True) as channel:
+            await channel.subscribe(self.reply_to)
+            pulse = Pulse()
+            self._is_listening.set()
+            while not self._is_closed:
+                await self._look_for(await self._hear(channel, pulse))
+                if time.monotonic() - self._swept_at > SWEEP_SECONDS:
+                    self._swept_at = time.monotonic()
+                    await self._look_for(tuple(self._waits))
+                if pulse.is_to_be_asked():
+                    await channel.ping()
+
+    async def _hear(self, channel: Any, pulse: Pulse) -> list[str]:
         """Ends the waits for what has been announced by now; returns the keys of results that have to be fetched."""
         to_fetch, patience = [], SWEEP_SECONDS
         while message := await channel.get_message(timeout=patience):
-            key, _, stored = message["data"].partition(b"\n")
-            if not stored:
-                to_fetch.append(key.decode())
-                self._expected.pop(key.decode(), None)  # a wait that begins later has to look for it
-            else:
-                self._deliver(key.decode(), stored)
+            pulse.heard()
             patience = 0.0
+            announced, _, stored = message["data"].partition(b"\n")
+            key = announced.decode(errors="replace")  # anybody may publish anything
+            if stored:
+                self._deliver(key, stored)
+            elif key:  # which the answer to a ping has not
+                to_fetch.append(key)
+                self._expected.pop(key, None)  # a wait that begins later has to look for it
         return to_fetch
 
     def _deliver(self, key: str, stored: bytes) -> None:

@@ -16,6 +16,7 @@ from dramatiq.results.backend import DEFAULT_TIMEOUT
 from dramatiq.results.backends import RedisBackend
 from dramatiq.results.result import wrap_exception, wrap_result
 
+from actors.errors import InferenceFailed
 from actors.queueing.commands import Command, call, execute
 from actors.queueing.patience import until_redis_answers
 from settings import keys
@@ -121,15 +122,15 @@ class ResultBackend(RedisBackend):  # type: ignore[misc]  # dramatiq's backends 
         return last_look if last_look is None else bytes(last_look)
 
     def claim_states(self, messages: Sequence[Any], ask: Ask | None = None) -> list[ClaimState]:
-        """Looks whether tasks are still to be run; they are when Redis does not answer. `ask` runs the command."""
+        """Looks whether tasks are still to be run. `ask` runs the command.
+
+        Raises:
+          redis.RedisError: When Redis does not answer, or refuses.
+        """
         names = [
             key for message in messages for key in (self.build_message_key(message), keys.cancelled(message.message_id))
         ]
-        try:
-            (states,) = (ask or self._ask)([call(self._states_script, names, ())])
-        except (redis.ConnectionError, redis.TimeoutError) as error:
-            logger.warning("Whether %d task(s) are still to be run is not known: %s", len(messages), error)
-            return [ClaimState(has_result=False, is_cancelled=False)] * len(messages)
+        (states,) = (ask or self._ask)([call(self._states_script, names, ())])
         return [ClaimState(bool(has_result), bool(is_cancelled)) for has_result, is_cancelled in states]
 
     def _ask(self, commands: Sequence[Command]) -> Sequence[Any]:
@@ -159,12 +160,21 @@ class ResultBackend(RedisBackend):  # type: ignore[misc]  # dramatiq's backends 
 
     def _store_first(self, message: Any, wrapped: Any, ttl: int) -> None:
         channel = message.options.get("reply_to")
-        words = (self.encoder.encode(wrapped), ttl, channel if isinstance(channel, str) else "")
+        words = (self._encoded(message, wrapped), ttl, channel if isinstance(channel, str) else "")
         store = _Store(self.build_message_key(message), words)
         if (gathered := getattr(self._gathered, "stores", None)) is not None:
             gathered.append(store)
         else:
             self._store_patiently([store])
+
+    def _encoded(self, message: Any, wrapped: Any) -> Any:
+        """What JSON cannot carry becomes a failure: its message is acknowledged, and nobody would be told anything."""
+        try:
+            return self.encoder.encode(wrapped)
+        except orjson.JSONEncodeError as error:
+            logger.error("The result of %s %s is lost: %s.", message.actor_name, message.message_id, error)
+            failure = InferenceFailed(f"the result cannot be written as JSON: {error}")
+            return self.encoder.encode(wrap_exception(failure))
 
     def _store_patiently(self, stores: Sequence[_Store]) -> None:
         words = [word for store in stores for word in store.words]

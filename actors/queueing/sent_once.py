@@ -37,7 +37,8 @@ class SentOnce:
 
         Raises:
           InvalidRequest: When the key is not one.
-          redis.RedisError: When Redis does not answer; the key is then free again as far as that can be reached.
+          redis.RedisError: When Redis does not answer.
+          Exception: What `enqueue` raises; the key is then free again as far as that can be reached.
         """
         place = keys.idempotency(message.actor_name, _checked(idempotency_key))
         while not self._client.set(place, message.encode(), nx=True, ex=self._ttl_seconds):
@@ -45,7 +46,7 @@ class SentOnce:
                 return first
         try:
             return enqueue(message)
-        except redis.RedisError:
+        except BaseException:
             with suppress(redis.RedisError):
                 self._client.delete(place)
             raise

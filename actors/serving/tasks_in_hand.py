@@ -108,8 +108,7 @@ class TasksInHand:
         try:
             # Listened for before it is looked for, so that no cancelling falls between.
             self._cancellations.add(task.cancellation for task in tasks)
-            messages = [task.message for task in tasks]
-            states = self._results.claim_states(messages, partial(self._note_all, messages))
+            states = self._states_of(tasks)
         except Exception as error:
             logger.exception("%d task(s) cannot be begun.", len(tasks))
             for task in tasks:
@@ -123,6 +122,16 @@ class TasksInHand:
             else:
                 complete.append((task, state))
         self._begin(complete)
+
+    def _states_of(self, tasks: Sequence[InferenceTask]) -> Sequence[ClaimState]:
+        """They are to be run when Redis is away or full, or one task's key is not what it should be."""
+        messages = [task.message for task in tasks]
+        try:
+            return self._results.claim_states(messages, partial(self._note_all, messages))
+        except redis.RedisError as error:
+            logger.warning("Whether %d task(s) are still to be run is not known: %s", len(tasks), error)
+            self._cancellations.look_again()
+            return [ClaimState(has_result=False, is_cancelled=False)] * len(tasks)
 
     def _begin(self, claimed: Iterable[tuple[InferenceTask, ClaimState]]) -> None:
         """Hands tasks to the engine together, so that they may share a batch; a fetcher does so for one with inputs."""

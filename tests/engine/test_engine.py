@@ -9,12 +9,14 @@ from typing import Any
 
 import psutil
 import pytest
+import torch
 
 from actors.demo.models import CLASSIFIER, LANGUAGE_MODEL
 from actors.devices.backend import DeviceName
 from actors.engine.engine import Engine
 from actors.engine.tasks.classify import Classify
 from actors.engine.tasks.generate import Generate
+from actors.engine.tasks.row_watcher import RowWatcher
 from actors.engine.work import Deliver, Job, Row
 from actors.errors import (
     DeviceFaulty,
@@ -248,6 +250,29 @@ def test_a_generation_ends_when_nobody_waits_for_it(start_engine: Callable[..., 
         job.future.result()
     wait_until(lambda: not engine.status().computing, "the generation was stopped")
     assert classify(engine, "next").future.result().outputs
+
+
+def test_a_cancelled_generation_stops_within_one_token(
+    start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, widths, cancelled_at = start_engine(), [], []
+    watch = RowWatcher.__call__
+
+    def note_step(watcher: RowWatcher, input_ids: torch.Tensor, *others: Any, **more: Any) -> torch.Tensor:
+        widths.append(input_ids.shape[1])
+        return watch(watcher, input_ids, *others, **more)
+
+    def cancel(_: str) -> None:
+        cancelled_at.append(len(widths))
+        job.cancel()
+
+    monkeypatch.setattr(RowWatcher, "__call__", note_step)
+    job = engine.plan("generate", parse_request("generate", LONG), 60, publish=cancel)
+
+    engine.submit([job])
+
+    wait_until(lambda: cancelled_at and not engine.status().computing, "the generation was stopped")
+    assert len(widths) - cancelled_at[0] <= 1
 
 
 def test_a_batch_goes_on_without_a_row_that_is_cancelled(start_engine: Callable[..., Engine]) -> None:

@@ -23,6 +23,8 @@ class Fault(Enum):
     """The command reaches Redis, and the connection ends before its answer comes back."""
     SILENCE = auto()
     """The command reaches Redis, and its answer never comes back on a connection that stays open."""
+    DEAFNESS = auto()
+    """The command reaches Redis, and nothing ever comes back on its connection any more, which stays open."""
     DELAY = auto()
     """The command reaches Redis late."""
 
@@ -128,7 +130,8 @@ class _Link:
     def _pass_commands(self) -> None:
         while command := self._client.recv(CHUNK_BYTES):
             self._passing.wait()
-            self._fault = self._fault_for(command)
+            fault = self._fault_for(command)
+            self._fault = self._fault if self._fault is Fault.DEAFNESS else fault
             if self._fault is Fault.CUT:
                 return
             if self._fault is Fault.DELAY:
@@ -140,7 +143,7 @@ class _Link:
             self._passing.wait()
             if self._fault is Fault.LOST_REPLY:
                 return
-            if self._fault is not Fault.SILENCE:
+            if self._fault not in (Fault.SILENCE, Fault.DEAFNESS):
                 self._client.sendall(answer)
 
     def _run(self, direction: Callable[[], None]) -> None:

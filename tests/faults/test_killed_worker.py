@@ -44,6 +44,7 @@ def start(settings: Settings, tmp_path: Path, model_folder: Path) -> Iterator[St
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.usefixtures("forbids_keys")
 def test_the_task_of_a_killed_process_ends_on_another(settings: Settings, start: Start) -> None:
     client = Client(settings, create_broker(settings))
     both = [start("cpu:0"), start("cpu:1")]

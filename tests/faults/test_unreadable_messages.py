@@ -8,8 +8,10 @@ import pytest
 import redis
 
 from actors.broker import create_broker
+from actors.client import Client
 from settings import keys
 from settings.config import Settings
+from settings.connections import result_client
 from tests.light_worker import leftovers, working
 from tests.waiting import wait_until
 
@@ -68,3 +70,19 @@ def test_a_message_that_cannot_be_read_is_a_dead_letter_and_the_others_run(
 
     assert queue_redis.hgetall(keys.dead_bodies(QUEUE)) == {b"their-id": unreadable}
     assert "their-id" in caplog.text
+
+
+def test_a_history_that_is_none_costs_no_task_of_its_claim(settings: Settings, queue_redis: redis.Redis) -> None:
+    settings = settings.model_copy(update={"gpu_devices": "cpu", "worker_concurrency": 4})
+    broker = create_broker(settings)
+    dramatiq.actor(lambda **_: None, actor_name="classify", broker=broker, queue_name=QUEUE)
+    client = Client(settings, broker)
+    messages = [client.send("classify", model="org/a", texts=[f"text {number}"]) for number in range(3)]
+    (odd, *_) = queue_redis.lrange(keys.ready("inference.normal.org/a"), 0, -1)
+    with result_client(settings) as results:
+        results.set(keys.deliveries(odd.decode()), "not a list")
+
+    with working(broker):
+        answers = [client.result(message, timeout=20).output[0][0]["label"] for message in messages]
+
+    assert answers == ["text 0", "text 1", "text 2"]

@@ -22,6 +22,8 @@ from tests.light_worker import leftovers, working
 from tests.servers import RedisServer
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("forbids_keys")
+
 QUEUE = keys.INFERENCE_QUEUE
 
 #: How long a caller waits at most, in milliseconds.

@@ -1,5 +1,7 @@
 """A message that was delivered three times without an end is found out."""
 
+import time
+
 import pytest
 import redis
 
@@ -22,6 +24,36 @@ def test_a_message_with_unfinished_deliveries_up_to_the_limit_is_refused_with_th
     assert [deliveries.note("poison", each) for each in noted] == [()] * LIMIT
     assert deliveries.note("poison", delivery(LIMIT)) == tuple(noted)
     assert deliveries.note("poison", delivery(LIMIT)) == tuple(noted)
+
+
+def test_a_delivery_whose_note_was_lost_on_its_way_back_is_counted_once(
+    deliveries: Deliveries, queue_redis: redis.Redis
+) -> None:
+    for number in range(LIMIT - 1):
+        deliveries.note("a", delivery(number))
+
+    assert [deliveries.note("a", Delivery("host-9", "cpu:0", time.time())) for _ in range(2)] == [(), ()]
+
+    assert queue_redis.llen(keys.deliveries("a")) == LIMIT
+
+
+def test_a_process_with_the_name_of_a_dead_one_is_another(queue_redis: redis.Redis) -> None:
+    for _ in range(LIMIT):  # each time a container starts, its processes may have the same numbers
+        assert Deliveries(queue_redis).note("poison", Delivery("host-9", "cpu:0", time.time())) == ()
+
+    assert len(Deliveries(queue_redis).note("poison", Delivery("host-9", "cpu:0", time.time()))) == LIMIT
+
+
+def test_a_delivery_that_ended_before_anybody_asked_for_it_is_forgotten_too(
+    deliveries: Deliveries, queue_redis: redis.Redis
+) -> None:
+    deliveries.note_all(["expired"], delivery(1))
+    deliveries.end("expired")
+    deliveries.forget_ended()
+
+    deliveries.note("expired", delivery(2))
+
+    assert queue_redis.llen(keys.deliveries("expired")) == 1
 
 
 def test_a_delivery_that_ended_is_forgotten_with_the_next_note(

@@ -13,6 +13,7 @@ import pytest
 import redis
 from dramatiq import Message, Worker
 from dramatiq.middleware import Middleware
+from redis.connection import Connection
 from redis.exceptions import NoScriptError
 
 from actors.broker import create_broker
@@ -24,6 +25,7 @@ from actors.queueing.lanes import PRIORITIES, LaneReader, age_seconds, lane_of, 
 from actors.queueing.retry_policy import reasons_of
 from settings import keys
 from settings.config import Settings
+from settings.lane_names import TAKEN_ENDINGS
 from settings.message_ids import sortable_id
 from tests.waiting import wait_until
 
@@ -114,6 +116,22 @@ def test_a_message_without_a_sensible_model_stays_in_the_queues_own_list(model: 
     message = dramatiq.Message(queue_name="inference", actor_name="a", args=(), kwargs={"model": model}, options={})
 
     assert lane_of(message) is None
+
+
+@pytest.mark.parametrize("ending", TAKEN_ENDINGS)
+@pytest.mark.parametrize("order", [1, -1], ids=["first", "last"])
+def test_a_model_whose_lane_would_be_anothers_key_is_served_like_all_others(
+    broker: ClusterBroker, work: Callable[[], Worker], ending: str, order: int
+) -> None:
+    ran: list[str] = []
+    task = actor(broker, lambda model: ran.append(model))
+    for model in [f"org/a{ending}", "org/a"][::order]:
+        task.send(model=model)
+    task.send(model="org/third")
+
+    work()
+
+    wait_until(lambda: sorted(ran) == sorted(["org/a", f"org/a{ending}", "org/third"]), "all three have run")
 
 
 def test_a_message_waits_in_the_lane_of_its_model_and_priority(broker: ClusterBroker, queue_redis: redis.Redis) -> None:
@@ -284,6 +302,40 @@ def test_no_lane_is_forgotten_between_its_naming_and_its_first_task(
     looking.join()
 
     assert len(reader.look(is_free=False, models=(), room=0).heads) == 100
+
+
+def test_a_fetch_asks_redis_as_often_however_many_lanes_there_are(
+    broker: ClusterBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[object] = []
+    send = Connection.send_packed_command
+
+    def noted(connection: Connection, command: object, **options: Any) -> None:
+        if threading.current_thread() is threading.main_thread():
+            sent.append(command)
+        send(connection, command, **options)
+
+    def round_trips(lanes: int) -> int:
+        for number in range(lanes):
+            broker.enqueue(Message("inference", "task", (), {"model": f"org/{lanes}-{number}"}, {}))
+        sent.clear()
+        assert len(consumer._fetch(1)) == 1
+        return len(sent)
+
+    consumer = broker.consume(keys.INFERENCE_QUEUE, prefetch=1, timeout=100)
+    round_trips(2)  # from here on Redis knows the scripts
+    monkeypatch.setattr(Connection, "send_packed_command", noted)
+
+    assert round_trips(3) == round_trips(100) == 2
+
+
+def test_a_lane_whose_name_cannot_be_read_keeps_no_worker_from_its_start(
+    broker: ClusterBroker, queue_redis: redis.Redis
+) -> None:
+    queue_redis.sadd(keys.LANES, b"inference.\xff")
+    actor(broker, lambda model: None).send(model="org/a")
+
+    assert next(broker.consume(keys.INFERENCE_QUEUE, prefetch=1, timeout=10)) is not None
 
 
 def test_every_priority_has_a_rank() -> None:

@@ -1,9 +1,10 @@
 """A look takes tasks itself where the claim policy has no choice, and never otherwise."""
 
 import itertools
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
+import pytest
 import redis
 from dramatiq import Message
 from hypothesis import HealthCheck, given, settings
@@ -66,6 +67,23 @@ def test_what_a_look_takes_is_what_the_policy_would_claim(
         )
     else:
         assert seen.taken == ()
+
+
+@pytest.mark.parametrize("odd", [keys.ready, keys.bodies], ids=["list", "bodies"])
+def test_a_lane_that_is_none_is_passed_over(queue_redis: redis.Redis, odd: Callable[[str], str]) -> None:
+    put(queue_redis, {LANES[1]: 1, LANES[2]: 1}, [])
+    queue_redis.set(odd(LANES[1]), "not what a lane has")
+
+    assert look(queue_redis, Claimant(4, False, {"org/b"})).taken == (f"{LANES[2]}-0".encode(),)
+
+
+def test_what_has_no_list_is_no_lane(queue_redis: redis.Redis) -> None:
+    queue_redis.sadd(keys.LANES, "inference.normal.org/a.msgs")
+    queue_redis.hset(keys.bodies("inference.normal.org/a"), "an-id", "a message")
+
+    assert look(queue_redis, Claimant(4, False, {})).heads == ()
+
+    assert not queue_redis.exists(keys.LANES)
 
 
 def test_a_worker_that_has_just_taken_tasks_is_no_longer_free(queue_redis: redis.Redis) -> None:

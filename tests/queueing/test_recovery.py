@@ -20,6 +20,8 @@ from settings import keys
 from settings.config import Settings
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("forbids_keys")
+
 QUEUE = keys.INFERENCE_QUEUE
 HOST = "this-host"
 LATER_MS = HEARTBEAT_TIMEOUT_MS + 1_000
@@ -145,7 +147,7 @@ def test_a_death_with_nothing_in_hand_or_without_a_device_is_no_evidence(
 
     Recovery(survivor, HOST).recover()
 
-    assert not queue_redis.keys("cm:deaths:*")
+    assert not list(queue_redis.scan_iter("cm:deaths:*"))
 
 
 def test_a_dead_siblings_delayed_messages_come_back_at_once(

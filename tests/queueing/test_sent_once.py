@@ -30,12 +30,13 @@ def test_only_the_first_message_of_a_key_is_enqueued(settings: Settings) -> None
     assert sent == enqueued * 3
 
 
-def test_a_send_that_fails_leaves_its_key_free(settings: Settings) -> None:
+@pytest.mark.parametrize("error", [redis.ConnectionError("gone"), TypeError("not JSON"), KeyboardInterrupt()])
+def test_a_send_that_fails_leaves_its_key_free(settings: Settings, error: BaseException) -> None:
     def fail(message: Message[Any]) -> Message[Any]:
-        raise redis.ConnectionError("gone")
+        raise error
 
     with result_client(settings) as results:
-        with pytest.raises(redis.ConnectionError):
+        with pytest.raises(type(error)):
             SentOnce(results, 60).send(_message(), "key", fail)
 
         assert not results.exists(keys.idempotency("embed", "key"))

@@ -4,17 +4,19 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import dramatiq
 import pytest
 import redis
 from dramatiq import Message
+from redis.exceptions import OutOfMemoryError
 
 from actors.broker import create_broker
 from actors.client import Client
 from actors.devices.backend import DeviceName
 from actors.engine.work import Completion, Job, Output
-from actors.errors import InferenceFailed, PermanentError, ResultTimeout, StoreUnreachable
+from actors.errors import InferenceFailed, PermanentError, ResultTimeout, StoreUnreachable, TaskCancelled
 from actors.model_store.arrival import Arrival
 from actors.model_store.progress import Progress
 from actors.queueing.broker import ClusterBroker
@@ -120,6 +122,23 @@ def test_a_task_ends_with_its_result_and_its_acknowledgement(
     assert bodies(queue_redis) == 0
 
 
+@pytest.mark.parametrize("output", [2**70, "\ud800", {1, 2}], ids=["large number", "half a character", "set"])
+def test_a_result_that_json_cannot_carry_is_told_as_a_failure_and_its_neighbours_are_not_hurt(
+    client: Client, claim: Callable[[], bool], engine: Engine, queue_redis: redis.Redis, output: object
+) -> None:
+    odd, plain = client.send("embed", **REQUEST), client.send("embed", **REQUEST)
+    claim()
+    wait_until(lambda: len(engine.jobs) == 2, "both were begun")
+
+    complete(engine.jobs[0], output)
+    complete(engine.jobs[1])
+
+    with pytest.raises(InferenceFailed, match="the result cannot be written as JSON: "):
+        client.result(odd, timeout=10)
+    assert client.result(plain, timeout=10).output == ["output"]
+    wait_until(lambda: bodies(queue_redis) == 0, "both are acknowledged")
+
+
 def test_a_task_that_ends_early_does_not_wait_for_those_it_was_claimed_with(
     client: Client, claim: Callable[[], bool], engine: Engine, tasks: TasksInHand
 ) -> None:
@@ -212,6 +231,32 @@ def test_a_task_that_has_its_result_is_acknowledged_and_not_begun(
     wait_until(lambda: bodies(queue_redis) == 0, "it is acknowledged")
     assert not engine.jobs
     assert result_backend(broker).get_result(message) == "of the first delivery"
+
+
+@pytest.mark.parametrize("error", [redis.ResponseError("WRONGTYPE"), redis.TimeoutError(), OutOfMemoryError("OOM")])
+def test_tasks_of_which_redis_tells_nothing_are_run_and_their_cancelling_is_looked_for_again(
+    client: Client,
+    claim: Callable[[], bool],
+    engine: Engine,
+    tasks: TasksInHand,
+    result_redis: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    error: redis.RedisError,
+) -> None:
+    monkeypatch.setattr(tasks, "_note_all", Mock(side_effect=error))
+    tasks._cancellations.start()
+    wait_until(lambda: result_redis.publish(keys.CANCELS, "nobody"), "the listener listens")
+    wanted, cancelled = client.send("embed", **REQUEST), client.send("embed", **REQUEST)
+    client.cancel(cancelled)
+
+    claim()
+    wait_until(lambda: len(engine.jobs) == 2, "both were begun")
+    complete(engine.jobs[0])
+
+    assert client.result(wanted, timeout=10).output == ["output"]
+    with pytest.raises(TaskCancelled):
+        client.result(cancelled, timeout=10)
+    tasks._cancellations.stop()
 
 
 def test_a_process_that_stops_waits_for_what_it_has_in_hand_and_takes_no_more(
