@@ -26,6 +26,7 @@ raises the same class at the caller.
     - StoreUnreachable
       + LoadTimedOut
     - StoreFull
+    - LoadFailed
     - WorkerStopping
   x DeviceUnavailable       at a worker's start
   x CallerError             raised at the caller only
@@ -130,6 +131,10 @@ class LoadTimedOut(StoreUnreachable):
 
 class StoreFull(TransientError):
     """This host has no room on disk for a model that would have to be downloaded."""
+
+
+class LoadFailed(TransientError):
+    """A device did not take a model, for a reason that is not known; another may."""
 
 
 class WorkerStopping(TransientError):

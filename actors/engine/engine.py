@@ -22,7 +22,7 @@ from actors.engine.loading import STUCK_MARGIN_SECONDS, Loading
 from actors.engine.model_cache import ModelCache
 from actors.engine.parking import Parking, host_budget_bytes
 from actors.engine.prefetch import Prefetch
-from actors.engine.raised import described
+from actors.engine.raised import described, raise_if_unhealthy
 from actors.engine.service_times import ServiceTimes
 from actors.engine.task import Task, load_task
 from actors.engine.unreturned import Unreturned
@@ -265,14 +265,14 @@ class Engine:
         while self._take_in():
             try:
                 self._obey()
-                if self._waiting:
-                    self._work_on(self._waiting.next_group(self._cache.__contains__, time.monotonic()))
                 self._expire()
+                if self._waiting:
+                    self._serve(self._waiting.next_group(self._cache.__contains__, time.monotonic()))
             except DeviceLost as error:
                 self._end_with(error)
-            except Exception:
-                logger.exception("The device thread met an unexpected error; the waiting tasks fail.")
-                self._fail(self._waiting.drain(), WorkerStopping("the device thread met an unexpected error"))
+            except Exception as error:
+                logger.exception("The device thread met an unexpected error.")
+                self._end_if_unhealthy(error)
             self._waiting.remove_finished()
         self._commands.fail(self._ending)
         self._fail(self._waiting.drain(), self._ending)
@@ -285,6 +285,12 @@ class Engine:
         with self._changed:
             self._ending, self._stopping = error, True
         self._store.stop()  # what waits for a download need not wait for its end
+
+    def _end_if_unhealthy(self, error: Exception) -> None:
+        try:
+            raise_if_unhealthy(self._device, error)
+        except DeviceLost as lost:
+            self._end_with(lost)
 
     def _obey(self) -> None:
         if self._commands:
@@ -322,32 +328,39 @@ class Engine:
             times.append(REST_AFTER_SECONDS)
         return min(times)
 
-    def _work_on(self, jobs: list[Job]) -> None:
-        """Computes one batch of a group."""
-        jobs = [job for job in jobs if not job.end_if_late()]
+    def _serve(self, group: Sequence[Job]) -> None:
+        """Computes one batch of a group; what is wrong with it fails no other."""
+        try:
+            self._work_on(group)
+        except DeviceLost:
+            raise
+        except ClusterError as error:
+            self._fail(group, error)
+        except Exception as error:
+            logger.exception("The device thread met an unexpected error; the tasks in hand fail.")
+            raise_if_unhealthy(self._device, error)
+            self._fail(group, WorkerStopping("the device thread met an unexpected error"))
+
+    def _work_on(self, group: Sequence[Job]) -> None:
+        jobs = [job for job in group if not job.end_if_late()]
         if not jobs:
             return
         task, started = self._task(jobs[0].task), time.monotonic()
         self._watch(f"computing {jobs[0].task} with {jobs[0].key}")
-        try:
-            expected_bytes = self._loading.expected_bytes(jobs[0])
-            with self._cache.use(jobs[0].key, expected_bytes, lambda: self._loading.load(jobs[0])) as model:
-                self._watch(f"computing {jobs[0].task} with {jobs[0].key}")  # loading has a limit of its own
-                self._note_load(jobs, time.monotonic() - started)
-                model.note_keep_alive(jobs)
-                started = time.monotonic()
-                self._prepare(task, model.input, jobs)
-                rows = [row for job in jobs if not job.has_ended for row in job.rows if row.output is None]
-                if rows:
-                    budget = self._settings.batch_tokens or self._device.batch_tokens
-                    batch = cut_batch(rows, model.ceiling.within(budget), model.cost)
-                    with self._loading.warming_up(jobs[0]) if jobs[0].is_warm_up else nullcontext():
-                        self._runner.run(task, model, batch)
-                    self.service_times.note(batch, time.monotonic() - started)
-        except DeviceLost:
-            raise
-        except ClusterError as error:
-            self._fail(jobs, error)
+        expected_bytes = self._loading.expected_bytes(jobs[0])
+        with self._cache.use(jobs[0].key, expected_bytes, lambda: self._loading.load(jobs[0])) as model:
+            self._watch(f"computing {jobs[0].task} with {jobs[0].key}")  # loading has a limit of its own
+            self._note_load(jobs, time.monotonic() - started)
+            model.note_keep_alive(jobs)
+            started = time.monotonic()
+            self._prepare(task, model.input, jobs)
+            rows = [row for job in jobs if not job.has_ended for row in job.rows if row.output is None]
+            if rows:
+                budget = self._settings.batch_tokens or self._device.batch_tokens
+                batch = cut_batch(rows, model.ceiling.within(budget), model.cost)
+                with self._loading.warming_up(jobs[0]) if jobs[0].is_warm_up else nullcontext():
+                    self._runner.run(task, model, batch)
+                self.service_times.note(batch, time.monotonic() - started)
 
     def _watch(self, operation: str) -> None:
         self._watchdog.watch(operation, self._settings.task_timeout + STUCK_MARGIN_SECONDS)

@@ -12,11 +12,11 @@ from actors.engine.footprints import Footprints
 from actors.engine.loader import LoadedModel, choose_dtype, load_model
 from actors.engine.model_cache import ModelCache
 from actors.engine.parking import Parking
-from actors.engine.raised import drop_tensors, raise_if_lost
+from actors.engine.raised import described, drop_tensors, raise_if_lost, raise_if_unhealthy
 from actors.engine.watchdog import Watchdog
 from actors.engine.work import Job, ModelKey
 from actors.engine.work_clock import WorkClock
-from actors.errors import DeviceOutOfMemory, LoadTimedOut
+from actors.errors import DeviceOutOfMemory, LoadFailed, LoadTimedOut
 from actors.model_store.progress import Progress
 from settings.config import Settings
 from settings.keep_alive import keep_alive_seconds
@@ -87,10 +87,11 @@ class Loading:
                 raise
             except (RuntimeError, MemoryError) as error:
                 raise_if_lost(self._device.name, error)
-                if not is_out_of_memory(error):
-                    raise
                 drop_tensors(error)
                 self._device.release()
+                if not is_out_of_memory(error):
+                    raise_if_unhealthy(self._device, error)
+                    raise LoadFailed(f"{job.key} cannot be put onto {self._device.name}: {described(error)}") from error
                 if not self._cache.evict_idle():
                     raise DeviceOutOfMemory(
                         f"{job.key} does not fit in {self._device.name}'s memory: {error}"

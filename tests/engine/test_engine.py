@@ -9,11 +9,13 @@ from typing import Any
 
 import psutil
 import pytest
+import torch
 
 from actors.demo.models import CLASSIFIER, LANGUAGE_MODEL
 from actors.devices.backend import DeviceName
 from actors.devices.torch_device import TorchDevice
 from actors.engine.engine import Engine
+from actors.engine.loading import Loading
 from actors.engine.tasks.classify import Classify
 from actors.engine.tasks.generate import Generate
 from actors.engine.work import Deliver, Job, Row
@@ -23,6 +25,7 @@ from actors.errors import (
     DeviceOutOfMemory,
     DeviceUnavailable,
     InferenceFailed,
+    LoadFailed,
     LoadTimedOut,
     ModelNotFound,
     ModelNotLoaded,
@@ -312,6 +315,24 @@ def test_an_error_of_the_device_thread_itself_fails_the_tasks_and_not_the_engine
     assert classify(engine, "next").future.result().outputs
 
 
+def test_an_error_of_the_device_thread_itself_fails_the_group_in_hand_alone(
+    start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = start_engine(swap_max_wait=0)
+    expected_bytes = Loading.expected_bytes
+    monkeypatch.setattr(
+        Loading,
+        "expected_bytes",
+        lambda loading, job: expected_bytes(loading, job) if job.task == "classify" else 1 / 0,
+    )
+
+    failing, other = _generate_while_another_model_waits(engine)
+
+    with pytest.raises(WorkerStopping, match="unexpected error"):
+        failing.future.result(60)
+    assert other.future.result(60).outputs
+
+
 def test_a_row_is_delivered_before_its_batch_ends(
     start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -438,14 +459,79 @@ def test_a_device_that_fails_its_test_after_an_unexpected_error_is_lost(
 ) -> None:
     engine = start_engine()
     _fail_each_batch(monkeypatch, "Das Gerät wurde angehalten.")
-
-    def refuse() -> None:
-        raise DeviceUnavailable("cpu:0 failed its start-up test")
-
-    monkeypatch.setattr(engine._device, "self_test", refuse)
+    _fail_the_health_test(engine, monkeypatch)
 
     with pytest.raises(DeviceLost, match="Das Gerät wurde angehalten"):
         classify(engine, "text").future.result()
+
+
+def _refuse_the_writer(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = TorchDevice.place_module
+
+    def refuse(device: TorchDevice, module: Any) -> Any:
+        if "CausalLM" in type(module).__name__ or "LMHead" in type(module).__name__:
+            raise RuntimeError("Das Gerät wurde angehalten.")
+        return place(device, module)
+
+    monkeypatch.setattr(TorchDevice, "place_module", refuse)
+
+
+def _fail_the_health_test(engine: Engine, monkeypatch: pytest.MonkeyPatch, cause: Exception | None = None) -> None:
+    def refuse() -> None:
+        raise DeviceUnavailable("cpu:0 failed its start-up test") from cause
+
+    monkeypatch.setattr(engine._device, "self_test", refuse)
+
+
+def _generate_while_another_model_waits(engine: Engine) -> tuple[Job, Job]:
+    task = _with_task(engine, Recorded())
+    task.may_go_on.clear()
+    classify(engine, "first")
+    wait_until(lambda: task.batches, "the first batch is being computed")
+    jobs = generate(engine), classify(engine, "other")
+    task.may_go_on.set()
+    return jobs
+
+
+def test_a_model_that_a_device_does_not_take_fails_its_own_tasks_only(
+    start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = start_engine(swap_max_wait=0)
+    _refuse_the_writer(monkeypatch)
+
+    refused, other = _generate_while_another_model_waits(engine)
+
+    with pytest.raises(LoadFailed, match=rf"{LANGUAGE_MODEL}@\S+ cannot be put onto {TEST_DEVICE}: .*Gerät"):
+        refused.future.result(60)
+    assert other.future.result(60).outputs
+    assert classify(engine, "next").future.result(60).outputs
+
+
+def test_a_device_that_fails_its_test_after_it_took_no_model_is_lost(
+    start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = start_engine(swap_max_wait=0)
+    _refuse_the_writer(monkeypatch)
+    _fail_the_health_test(engine, monkeypatch)
+
+    refused, other = _generate_while_another_model_waits(engine)
+
+    for job in (refused, other):
+        with pytest.raises(DeviceLost, match="Das Gerät wurde angehalten"):
+            job.future.result(60)
+
+
+def test_a_device_that_is_too_full_for_its_test_is_not_lost(
+    start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = start_engine()
+    _refuse_the_writer(monkeypatch)
+    _fail_the_health_test(engine, monkeypatch, cause=torch.OutOfMemoryError("CUDA out of memory."))
+
+    with pytest.raises(LoadFailed):
+        generate(engine).future.result(60)
+
+    assert classify(engine, "next").future.result(60).outputs
 
 
 def test_different_tasks_with_different_models_that_fail_in_a_row_point_at_the_device(
