@@ -70,6 +70,8 @@ class Engine:
         self._name, self._settings = device, settings
         self.footprints, self.ceilings = Footprints(), Ceilings()
         self.service_times, self.unreturned = ServiceTimes(), Unreturned()
+        self.when_lost: Callable[[DeviceLost], None] = lambda loss: None
+        """Called once, on the device thread, before the tasks fail that it had."""
         self._store = ModelStore(settings, self._loaded_models)
         self._tasks: dict[str, Task] = {}
         self._changed = threading.Condition()
@@ -284,6 +286,7 @@ class Engine:
         """All tasks fail with this one's error, and so does what comes later."""
         with self._changed:
             self._ending, self._stopping = error, True
+        self.when_lost(error)
         self._store.stop()  # what waits for a download need not wait for its end
 
     def _end_if_unhealthy(self, error: Exception) -> None:

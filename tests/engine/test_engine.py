@@ -454,6 +454,21 @@ def test_a_lost_device_fails_all_tasks_as_such_and_takes_no_more(
         classify(engine, "too late").future.result(timeout=0)
 
 
+def test_a_loss_that_a_command_meets_is_told_and_ends_the_engine(start_engine: Callable[..., Engine]) -> None:
+    engine, told = start_engine(), []
+    engine.when_lost = told.append
+
+    def lose(_: object) -> None:
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    with pytest.raises(RuntimeError, match="unspecified launch failure"):
+        engine.between_batches(lose).result(60)
+
+    wait_until(lambda: told, "the loss is told")
+    with pytest.raises(DeviceLost):
+        classify(engine, "too late").future.result(60)
+
+
 def test_a_device_that_fails_its_test_after_an_unexpected_error_is_lost(
     start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 import torch
 
+from actors.devices.backend import DeviceName
 from actors.engine import parking
 from actors.engine.loader import LoadedModel
 from actors.engine.parking import Parking, host_budget_bytes
 from actors.engine.work import ModelKey
+from actors.errors import DeviceLost, DeviceUnavailable
 from settings.config import Settings
 from tests.engine.jobs import model_key, stored_model
 
@@ -32,11 +34,15 @@ class Module(torch.nn.Module):
 class Device:
     """Memory beside the CPU's: whatever comes here is a copy. It may have no room."""
 
+    name = DeviceName("directml", 0)
     torch_device = torch.device("privateuseone")
 
     def __init__(self) -> None:
         self.copies = 0
         self.has_room = True
+
+    def self_test(self) -> None:
+        raise DeviceUnavailable("it does not answer")
 
     def place_module(self, module: Module) -> Module:
         module.table.data = module.table.data.clone()
@@ -166,6 +172,25 @@ def test_a_model_is_not_kept_where_there_is_no_memory_for_it(device: Device, bud
 
     assert not models.park(on_the_device())
     assert models.models == ()
+
+
+def test_a_device_that_is_lost_while_a_model_leaves_it_is_told(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose(module: Module) -> None:
+        raise RuntimeError("Das Gerät wurde angehalten.")
+
+    monkeypatch.setattr(parking, "HostWeights", lose)
+
+    with pytest.raises(DeviceLost, match="Das Gerät wurde angehalten"):
+        parked_in(device).park(on_the_device())
+
+
+def test_a_host_that_is_too_full_for_a_copy_gives_the_model_up(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(module: Module) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 36 bytes.")
+
+    monkeypatch.setattr(parking, "HostWeights", fill)
+
+    assert not parked_in(device).park(on_the_device())
 
 
 def test_a_pinned_model_that_was_unloaded_comes_back_unpinned(device: Device) -> None:
