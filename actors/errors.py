@@ -110,7 +110,7 @@ class TransientError(ClusterError):
 
 
 class DeviceOutOfMemory(TransientError):
-    """The device had no memory left for this task, alone in its batch."""
+    """The device, or its host, had no memory left for this task, alone in its batch."""
 
 
 class DeviceLost(TransientError):

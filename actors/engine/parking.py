@@ -77,6 +77,12 @@ class Parking:
         parked.is_on_device, parked.model.uses, parked.model.loaded_at = True, 0, time.time()
         return parked.model
 
+    def give_up_all(self) -> bool:
+        """Frees the host's memory of all copies; False when there are none."""
+        had_any = bool(self.models)
+        self._make_room(self._host.budget_bytes)
+        return had_any
+
     def _copied(self, model: LoadedModel) -> _Parked | None:
         if not self._host.budget_bytes or not self._host.fits(size := tensor_bytes(model.module)):
             return None

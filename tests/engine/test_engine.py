@@ -14,6 +14,7 @@ import torch
 from actors.demo.models import CLASSIFIER, LANGUAGE_MODEL
 from actors.devices.backend import DeviceName
 from actors.devices.torch_device import TorchDevice
+from actors.engine import loader
 from actors.engine.engine import Engine
 from actors.engine.loading import Loading
 from actors.engine.tasks.classify import Classify
@@ -401,6 +402,20 @@ def test_a_load_that_takes_too_long_fails_its_task_and_not_its_process(
         classify(engine, "text").future.result(60)
 
     assert engine.between_batches(lambda cache: cache.models).result(60) == ()
+
+
+def test_a_model_that_a_full_host_cannot_read_is_not_called_broken(
+    start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = start_engine()
+
+    def fill(*_: object) -> None:
+        torch.empty(2**50, dtype=torch.uint8)
+
+    monkeypatch.setattr(loader, "_read_module", fill)
+
+    with pytest.raises(DeviceOutOfMemory, match=r"does not fit in this host's memory: .*DefaultCPUAllocator"):
+        classify(engine, "text").future.result(60)
 
 
 def test_how_far_a_load_and_its_warm_up_are_is_told(

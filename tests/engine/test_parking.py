@@ -166,6 +166,19 @@ def test_giving_up_the_copy_of_a_model_on_the_device_leaves_it_there(device: Dev
     assert models.park(model)
 
 
+def test_all_copies_are_given_up_for_a_host_that_is_short_of_memory(device: Device, collections: list[str]) -> None:
+    models = parked_in(device)
+    for name in ("a", "b"):
+        models.park(on_the_device(name))
+
+    assert models.give_up_all()
+
+    assert models.models == ()
+    assert models.bring_back(model_key("a")) is None
+    assert collections == ["all"]
+    assert not models.give_up_all()
+
+
 @pytest.mark.parametrize(("budget", "spare"), [(0, PLENTY), (MODEL_BYTES - 1, PLENTY), (PLENTY, MODEL_BYTES - 1)])
 def test_a_model_is_not_kept_where_there_is_no_memory_for_it(device: Device, budget: int, spare: int) -> None:
     models = parked_in(device, budget, spare)
