@@ -170,7 +170,7 @@ class ResultTimeout(CallerError):
 
 
 class StreamInterrupted(CallerError):
-    """A stream was cut or started anew by a retry; `result` still has the whole text when the task ends well."""
+    """A stream was cut or its text begun anew; `result` still has the whole text when the task ends well."""
 
 
 class WorkerUnknown(CallerError):

@@ -28,7 +28,7 @@ from actors.engine.task import Task, load_task
 from actors.engine.unreturned import Unreturned
 from actors.engine.warm_up import task_of, warm_up_request
 from actors.engine.watchdog import Watchdog
-from actors.engine.work import Job, ModelKey, Row
+from actors.engine.work import Job, ModelKey, Row, TextStream
 from actors.engine.work_clock import WorkClock
 from actors.errors import (
     ClusterError,
@@ -103,7 +103,7 @@ class Engine:
         request: Request,
         timeout_seconds: float,
         queued_seconds: float = 0.0,
-        publish: Callable[[str], None] | None = None,
+        stream: TextStream | None = None,
         keep_alive: float | None = None,
         due_seconds: float = math.inf,
     ) -> Job:
@@ -111,8 +111,7 @@ class Engine:
 
         It may work for `timeout_seconds`, not counting what bringing and loading models takes, and has no worth after
         `due_seconds`.
-        `publish` gets the pieces of a generated text on the device thread, and must not make it wait. `keep_alive` is
-        how many seconds its model stays after this use, None to leave that as it is.
+        `keep_alive` is how many seconds its model stays after this use, None to leave that as it is.
 
         Raises:
           PermanentError: When it can be told at once that the request cannot be run.
@@ -124,7 +123,7 @@ class Engine:
         model = found.result() if is_here else not_here_yet(reference)
         deadline, due = self._clock.now() + timeout_seconds, time.monotonic() + due_seconds
         job = Job(actor, request, plan, model, deadline, due, self._clock)
-        job.publish, job.queued_seconds = publish, queued_seconds
+        job.stream, job.queued_seconds = stream, queued_seconds
         job.keep_alive_seconds = keep_alive
         job.coming_model = None if is_here else found
         return job

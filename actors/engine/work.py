@@ -6,12 +6,22 @@ import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from actors.engine.work_clock import WorkClock
 from actors.errors import ClusterError, DeadlineExceeded, TaskCancelled, TaskTimedOut
 from actors.model_store.arrival import Arrival
 from actors.model_store.stored_model import StoredModel
+
+
+class TextStream(Protocol):
+    """Takes a text as it is generated, on the device thread, which must not wait for it."""
+
+    def begin(self) -> None:
+        """The text begins, once more when its batch has to be run again."""
+
+    def write(self, text: str) -> None:
+        """The next piece."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +100,8 @@ class Job:
     """By `time.monotonic`; its caller's own deadline, which waits for nothing."""
     clock: WorkClock = field(default_factory=WorkClock)
     future: "Future[Completion]" = field(default_factory=Future)
-    publish: Callable[[str], None] | None = None
-    """Takes what is generated, piece by piece, on the device thread; None when nobody reads along."""
+    stream: TextStream | None = None
+    """None when nobody reads along."""
     coming_model: Arrival | None = None
     """What `model` is to become, while it has to be brought to this host first."""
     submitted_at: float = field(default_factory=time.monotonic)

@@ -19,7 +19,8 @@ from actors.engine.engine import Engine
 from actors.engine.loading import Loading
 from actors.engine.tasks.classify import Classify
 from actors.engine.tasks.generate import Generate
-from actors.engine.work import Deliver, Job, Row
+from actors.engine.tasks.row_watcher import RowWatcher
+from actors.engine.work import Deliver, Job, Row, TextStream
 from actors.errors import (
     DeviceFaulty,
     DeviceLost,
@@ -37,6 +38,7 @@ from actors.errors import (
 )
 from actors.model_store.progress import Progress
 from actors.payloads import parse_request
+from actors.queueing.streams import Stream
 from settings.config import Settings
 from tests.waiting import wait_until
 from tests.workers import TEST_DEVICE
@@ -72,9 +74,22 @@ def classify(engine: Engine, *texts: str, timeout: float = 60) -> Job:
     return submitted(engine, engine.plan("classify", request, timeout))
 
 
-def generate(engine: Engine, publish: Callable[[str], None] | None = None, timeout: float = 60, **changes: Any) -> Job:
+class Reader:
+    """Gets the pieces of one text."""
+
+    def __init__(self) -> None:
+        self.pieces: SimpleQueue[str] = SimpleQueue()
+
+    def begin(self) -> None:
+        """A text that is begun anew makes no difference here."""
+
+    def write(self, text: str) -> None:
+        self.pieces.put(text)
+
+
+def generate(engine: Engine, stream: TextStream | None = None, timeout: float = 60, **changes: Any) -> Job:
     request = parse_request("generate", {**LONG, **changes})
-    return submitted(engine, engine.plan("generate", request, timeout, publish=publish))
+    return submitted(engine, engine.plan("generate", request, timeout, stream=stream))
 
 
 def submitted(engine: Engine, job: Job) -> Job:
@@ -243,9 +258,9 @@ def test_a_stopped_engine_gives_its_models_back(start_engine: Callable[..., Engi
 
 def test_a_generation_ends_when_nobody_waits_for_it(start_engine: Callable[..., Engine]) -> None:
     engine = start_engine()
-    pieces: SimpleQueue[str] = SimpleQueue()
-    job = generate(engine, pieces.put)
-    assert pieces.get()
+    reader = Reader()
+    job = generate(engine, reader)
+    assert reader.pieces.get()
 
     job.cancel()
 
@@ -261,11 +276,11 @@ def test_a_batch_goes_on_without_a_row_that_is_cancelled(start_engine: Callable[
     task.may_go_on.clear()
     blocker = classify(engine, "first")
     wait_until(lambda: task.batches, "the first batch is being computed")
-    pieces: SimpleQueue[str] = SimpleQueue()
-    cancelled = generate(engine, pieces.put, prompt="A list is", max_new_tokens=240)
+    reader = Reader()
+    cancelled = generate(engine, reader, prompt="A list is", max_new_tokens=240)
     neighbour = generate(engine, prompt="A list is", max_new_tokens=240)
     task.may_go_on.set()
-    assert pieces.get()
+    assert reader.pieces.get()
 
     cancelled.cancel()
 
@@ -273,6 +288,33 @@ def test_a_batch_goes_on_without_a_row_that_is_cancelled(start_engine: Callable[
     assert neighbour.future.result().outputs[0].tokens == 240
     with pytest.raises(TaskCancelled):
         cancelled.future.result()
+
+
+def test_readers_get_each_piece_once_when_a_batch_has_to_be_run_again(
+    start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, watch = start_engine(), RowWatcher.__call__
+    task = _with_task(engine, Recorded())
+    task.may_go_on.clear()
+    classify(engine, "first")
+    wait_until(lambda: task.batches, "the first batch is being computed")
+    entries: SimpleQueue[Any] = SimpleQueue()
+    streams = [Stream(name, 0, entries) for name in ("one", "two")]
+
+    def run_out_of_memory(watcher: RowWatcher, ids: torch.Tensor, scores: Any, **options: Any) -> torch.Tensor:
+        if len(ids) == 2 and ids.shape[1] > 20:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return watch(watcher, ids, scores, **options)
+
+    monkeypatch.setattr(RowWatcher, "__call__", run_out_of_memory)
+    jobs = [generate(engine, stream, max_new_tokens=40) for stream in streams]
+    task.may_go_on.set()
+    texts = [job.future.result(60).outputs[0].value[0] for job in jobs]
+
+    written = [entries.get_nowait() for _ in range(entries.qsize())]
+    for stream, text in zip(streams, texts, strict=True):
+        assert "".join(entry.value for entry in written if entry.stream is stream) == text
+    assert {entry.field for entry in written} == {"text"}
 
 
 def test_a_job_that_waits_ends_at_once_when_it_is_cancelled(start_engine: Callable[..., Engine]) -> None:
