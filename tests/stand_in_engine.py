@@ -84,6 +84,9 @@ class Engine:
         """Has nothing to read, and remembers it."""
         self.expected.append(model)
 
+    def stop_bringing(self) -> None:
+        """Brings nothing."""
+
     def stop(self) -> None:
         """Ends its threads after what they have in hand."""
         self._threads.shutdown()

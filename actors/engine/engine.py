@@ -189,12 +189,16 @@ class Engine:
         """The result of a completed job as JSON; called in the finisher thread."""
         return self._task(job.task).finish(job.request, job.future.result().outputs)
 
+    def stop_bringing(self) -> None:
+        """Ends downloads and waiting for a folder: the jobs that need them fail as `WorkerStopping`, others go on."""
+        self._store.stop()
+
     def stop(self) -> None:
         """Ends the thread after the batch in hand; what still waits fails as `WorkerStopping`."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
-        self._store.stop()
+        self.stop_bringing()
         self._prefetch.stop()
         self._thread.join()
         self._watchdog.stop()

@@ -107,6 +107,7 @@ class EngineLife(Middleware):
         if running := device_worker():
             if self._registration:
                 self._registration.stop()
+            running.engine.stop_bringing()  # a download may take longer than all of the tasks
             running.tasks.stop(self._settings.task_timeout + STOP_MARGIN_SECONDS)
             self._streams.stop()
 
