@@ -16,7 +16,7 @@ from actors.engine.batcher import WaitingRows, cut_batch
 from actors.engine.ceilings import Ceilings
 from actors.engine.commands import Answer, Commands
 from actors.engine.footprints import Footprints
-from actors.engine.holding import HOLDINGS
+from actors.engine.holding import HOLDINGS, pin
 from actors.engine.loader import LoadedModel, ModelInput
 from actors.engine.loading import STUCK_MARGIN_SECONDS, Loading
 from actors.engine.model_cache import ModelCache
@@ -152,14 +152,25 @@ class Engine:
         job.load_seconds, job.deadline, job.coming_model = seconds, job.deadline + seconds, None
         self.submit([job])
 
-    def load(self, model: str, task: str | None, timeout_seconds: float, keep_alive: float | None = None) -> Job:
-        """Loads a model by the smallest task of its kind, as if that had waited SWAP_MAX_WAIT; raises as `plan`."""
+    def load(
+        self,
+        model: str,
+        task: str | None,
+        timeout_seconds: float,
+        keep_alive: float | None = None,
+        *,
+        pinned: bool = False,
+    ) -> Job:
+        """Loads a model by the smallest task of its kind, as if that had waited SWAP_MAX_WAIT; raises as `plan`.
+
+        One that is to be pinned is so before anything else can unload it.
+        """
         due_at = time.monotonic() + timeout_seconds
         task = task or task_of(self._store.find(ModelReference.parse(model)).wait(timeout_seconds))
         request, seconds_left = warm_up_request(task, model), due_at - time.monotonic()
         waited = self._settings.swap_max_wait
         job = self.plan(task, request, seconds_left, waited, keep_alive=keep_alive, due_seconds=seconds_left)
-        job.is_warm_up = True
+        job.is_warm_up, job.pins = True, pinned
         self.submit([job])
         return job
 
@@ -169,7 +180,7 @@ class Engine:
         self._prefetch.expect(model)
 
     def hold(self, action: str, model: str) -> "Future[tuple[str, ...]]":
-        """Unloads, pins or unpins a model; the future holds the ids of what is meant, or `ModelNotLoaded`."""
+        """Unloads or unpins a model; the future holds the ids of what is meant, or `ModelNotLoaded`."""
         return self.between_batches(partial(HOLDINGS[action], model))
 
     def between_batches(self, command: Callable[[ModelCache], Answer]) -> "Future[Answer]":
@@ -367,6 +378,8 @@ class Engine:
                 with self._loading.warming_up(jobs[0]) if jobs[0].is_warm_up else nullcontext():
                     self._runner.run(task, model, batch)
                 self.service_times.note(batch, time.monotonic() - started)
+            if any(job.pins and job.has_succeeded for job in jobs):
+                pin(str(jobs[0].key), self._cache)
 
     def _watch(self, operation: str) -> None:
         self._watchdog.watch(operation, self._settings.task_timeout + STUCK_MARGIN_SECONDS)

@@ -111,6 +111,8 @@ class Job:
     """How long its model stays in memory after it; None leaves that as it is."""
     is_warm_up: bool = False
     """Whether it is computed for the sake of its model, and no caller waits for its rows."""
+    pins: bool = False
+    """Whether its model is to stay in memory, once it is computed."""
     rows: list["Row"] = field(default_factory=list)
     load_seconds: float = 0.0
     compute_seconds: float = 0.0
@@ -145,6 +147,11 @@ class Job:
         if late_load := self.clock.lateness:
             return late_load
         return TaskTimedOut(f"{self.task} took longer than its time") if self.clock.now() > self.deadline else None
+
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether its result is there."""
+        return self.future.done() and self.future.exception() is None
 
     def end_if_late(self) -> bool:
         """Ends the job when its time is over; True when it has ended, however."""

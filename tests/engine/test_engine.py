@@ -622,8 +622,7 @@ def test_different_tasks_with_different_models_that_fail_in_a_row_point_at_the_d
 @needs_budget
 def test_a_pinned_model_stays_and_what_does_not_fit_beside_it_is_told(start_engine: Callable[..., Engine]) -> None:
     engine = start_engine(budget_bytes=5_000_000)
-    engine.load(CLASSIFIER, None, 60).future.result()
-    engine.hold("pin", CLASSIFIER).result()
+    engine.load(CLASSIFIER, None, 60, pinned=True).future.result()
 
     with pytest.raises(DeviceOutOfMemory, match=r"are pinned: unpin a model, or send it to another worker"):
         generate(engine, max_new_tokens=1).future.result()
@@ -655,8 +654,7 @@ def test_a_tasks_own_keep_alive_wins(start_engine: Callable[..., Engine]) -> Non
 
 def test_a_pinned_model_outlives_its_keep_alive(start_engine: Callable[..., Engine]) -> None:
     engine = start_engine(keep_alive="1h")
-    engine.load(CLASSIFIER, None, 60).future.result()
-    engine.hold("pin", CLASSIFIER).result()
+    engine.load(CLASSIFIER, None, 60, pinned=True).future.result()
 
     engine.load(CLASSIFIER, None, 60, keep_alive=0).future.result()
     classify(engine, "text").future.result()
