@@ -76,18 +76,18 @@ def _task_hooks(settings: Settings, results: ResultBackend, result_ttl_ms: int) 
 def _worker_hooks(settings: Settings, results: ResultBackend) -> list[Middleware]:
     worker_id = f"{settings.host_name}-{os.getpid()}"
     claim, cancellations = DeviceClaim(settings), Cancellations(results.client)
-    delivery_limit, recycling = DeliveryLimit(claim, worker_id), Recycling()
+    delivery_limit, recycling, device_loss = DeliveryLimit(claim, worker_id), Recycling(), DeviceLoss(claim, worker_id)
     return [
         LogPrivacy(),
         LocalRedis(settings),
         recycling,
-        DeviceLoss(claim, worker_id),
+        device_loss,
         claim,
         RecoveryLife(claim, worker_id),
         delivery_limit,
         Heartbeat(settings, claim, worker_id),
         OwnQueue(worker_id),
-        EngineLife(settings, claim, worker_id, cancellations, delivery_limit, recycling),
+        EngineLife(settings, claim, worker_id, cancellations, delivery_limit, recycling, device_loss),
         Cancelling(claim, cancellations),
     ]
 

@@ -26,6 +26,7 @@ raises the same class at the caller.
     - StoreUnreachable
       + LoadTimedOut
     - StoreFull
+    - LoadFailed
     - WorkerStopping
   x DeviceUnavailable       at a worker's start
   x CallerError             raised at the caller only
@@ -109,7 +110,7 @@ class TransientError(ClusterError):
 
 
 class DeviceOutOfMemory(TransientError):
-    """The device had no memory left for this task, alone in its batch."""
+    """The device, or its host, had no memory left for this task, alone in its batch."""
 
 
 class DeviceLost(TransientError):
@@ -130,6 +131,10 @@ class LoadTimedOut(StoreUnreachable):
 
 class StoreFull(TransientError):
     """This host has no room on disk for a model that would have to be downloaded."""
+
+
+class LoadFailed(TransientError):
+    """A device did not take a model, for a reason that is not known; another may."""
 
 
 class WorkerStopping(TransientError):
@@ -165,7 +170,7 @@ class ResultTimeout(CallerError):
 
 
 class StreamInterrupted(CallerError):
-    """A stream was cut or started anew by a retry; `result` still has the whole text when the task ends well."""
+    """A stream was cut or its text begun anew; `result` still has the whole text when the task ends well."""
 
 
 class WorkerUnknown(CallerError):

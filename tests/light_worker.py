@@ -22,6 +22,7 @@ def working(broker: ClusterBroker, compute: Callable[[str], str] = stand_in_engi
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stand_in_engine, "compute", compute)
         patch.setattr("actors.middleware.engine_life.ENGINE_MODULE", stand_in_engine.MODULE)
+        patch.setattr("actors.middleware.engine_life.ENGINE_ENVIRONMENT", {})  # it would outlast the worker
         patch.setattr("dramatiq.worker.CONSUMER_RESTART_DELAY_SECS", RETRY_SECONDS)
         patch.setattr("dramatiq.worker.POST_PROCESS_MESSAGE_RETRY_DELAY_SECS", RETRY_SECONDS)
         broker.emit_after("process_boot")

@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from actors.engine.ceilings import Ceilings
 from actors.engine.footprints import Footprints
 from actors.engine.service_times import ServiceTimes
 from actors.engine.unreturned import Unreturned
-from actors.engine.work import Completion, Job, Output, Plan
+from actors.engine.work import Completion, Job, Output, Plan, TextStream
 from actors.model_store.stored_model import StoredModel
 from actors.payloads import ClassifyRequest
 from settings.config import Settings
@@ -84,6 +84,9 @@ class Engine:
         """Has nothing to read, and remembers it."""
         self.expected.append(model)
 
+    def stop_bringing(self) -> None:
+        """Brings nothing."""
+
     def stop(self) -> None:
         """Ends its threads after what they have in hand."""
         self._threads.shutdown()
@@ -97,7 +100,7 @@ class Engine:
         request: ClassifyRequest,
         timeout_seconds: float,
         queued_seconds: float = 0.0,
-        publish: Callable[[str], None] | None = None,
+        stream: TextStream | None = None,
         keep_alive: float | None = None,
         due_seconds: float = math.inf,
     ) -> Job:

@@ -2,14 +2,35 @@
 
 import torch
 
+#: Of the CPU's allocator: "can't allocate memory" on Linux and macOS, "not enough memory" on Windows.
+_HOST_TEXTS = ("DefaultCPUAllocator",)
+
+#: torch has a class of its own for its allocators; this is what the drivers and their libraries say for themselves.
+_CUDA_TEXTS = (
+    "CUDA error: out of memory",
+    "HIP error: out of memory",
+    "BLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
+
+#: Level Zero's and the unified runtime's name for it.
+_XPU_TEXTS = ("OUT_OF_DEVICE_MEMORY",)
+
 #: torch-directml raises a plain RuntimeError with one of these texts.
 _DIRECTML_TEXTS = ("not enough GPU video memory", "OOM when allocating", "-2147024882", "8007000E")
 
+_TEXTS = (*_HOST_TEXTS, *_CUDA_TEXTS, *_XPU_TEXTS, *_DIRECTML_TEXTS)
+
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device had no room for a tensor."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    # On the CPU torch says "DefaultCPUAllocator: can't allocate memory".
-    texts = (*_DIRECTML_TEXTS, "DefaultCPUAllocator")
+    """Whether a device, or this host, had no room for a tensor."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or _says(error, _TEXTS)
+
+
+def is_host_out_of_memory(error: BaseException) -> bool:
+    """Whether it was this host that had no room."""
+    return isinstance(error, MemoryError) or _says(error, _HOST_TEXTS)
+
+
+def _says(error: BaseException, texts: tuple[str, ...]) -> bool:
     return isinstance(error, RuntimeError) and any(text in str(error) for text in texts)

@@ -53,7 +53,7 @@ class TorchDevice:
         try:
             here, there = self._transformer_step(self.torch_device), self._transformer_step(torch.device("cpu"))
         except RuntimeError as error:
-            raise DeviceUnavailable(f"{self.name} ({self.label}) failed its start-up test: {error}") from None
+            raise DeviceUnavailable(f"{self.name} ({self.label}) failed its start-up test: {error}") from error
         difference = (here - there).abs().max().item()
         if not difference <= SELF_TEST_TOLERANCE:
             raise DeviceUnavailable(

@@ -9,16 +9,14 @@ from actors.devices.out_of_memory import is_out_of_memory
 from actors.engine.batcher import halves, padded_tokens, tokens_at_end
 from actors.engine.loader import LoadedModel
 from actors.engine.model_cache import ModelCache
-from actors.engine.raised import described, drop_tensors, raise_if_lost
+from actors.engine.raised import described, drop_tensors, raise_if_lost, raise_if_unhealthy
 from actors.engine.suspicion import Suspicion
 from actors.engine.task import Task
 from actors.engine.work import Job, Output, Row
 from actors.errors import (
     ClusterError,
     DeviceFaulty,
-    DeviceLost,
     DeviceOutOfMemory,
-    DeviceUnavailable,
     InferenceFailed,
 )
 
@@ -117,14 +115,10 @@ class BatchRunner:
         return InferenceFailed(f"{job.task} failed on this input: {described(error)}")
 
     def _raise_if_faulty(self, job: Job, error: RuntimeError) -> None:
-        """A driver may say in any language that its device is gone, and a failing one need not say so at all."""
-        name = self._device.name
-        try:
-            self._device.self_test()
-        except DeviceUnavailable as unavailable:
-            raise DeviceLost(f"{name} is lost: after {described(error)} {unavailable}") from error
+        """A failing device need not say so at all."""
+        raise_if_unhealthy(self._device, error)
         if self._suspicion.note_failure(job.request, job.key.name):
             raise DeviceFaulty(
-                f"{name} is likely to be faulty: different tasks with different models failed on it one after"
-                f" another, and none went well; the last was {job.task} with {job.key}: {described(error)}"
+                f"{self._device.name} is likely to be faulty: different tasks with different models failed on it one"
+                f" after another, and none went well; the last was {job.task} with {job.key}: {described(error)}"
             ) from error

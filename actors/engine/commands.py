@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from actors.engine.model_cache import ModelCache
+from actors.errors import ClusterError, DeviceLost
 
 Answer = TypeVar("Answer")
 
@@ -26,15 +27,21 @@ class Commands:
         return future
 
     def run(self, cache: ModelCache) -> None:
-        """Runs what has come so far."""
+        """Runs what has come so far.
+
+        Raises:
+          DeviceLost: When one meets that, and anything that nobody foresaw; who waits for its answer gets it too.
+        """
         while self._waiting:
             command, future = self._waiting.popleft()
             if not future.set_running_or_notify_cancel():
                 continue
             try:
                 future.set_result(command(cache))
-            except Exception as error:  # noqa: BLE001  # whoever waits gets it
+            except Exception as error:
                 future.set_exception(error)
+                if isinstance(error, DeviceLost) or not isinstance(error, ClusterError):
+                    raise
 
     def fail(self, error: Exception) -> None:
         """Ends what has not been run."""

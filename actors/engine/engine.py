@@ -16,19 +16,19 @@ from actors.engine.batcher import WaitingRows, cut_batch
 from actors.engine.ceilings import Ceilings
 from actors.engine.commands import Answer, Commands
 from actors.engine.footprints import Footprints
-from actors.engine.holding import HOLDINGS
+from actors.engine.holding import HOLDINGS, pin
 from actors.engine.loader import LoadedModel, ModelInput
 from actors.engine.loading import STUCK_MARGIN_SECONDS, Loading
 from actors.engine.model_cache import ModelCache
 from actors.engine.parking import Parking, host_budget_bytes
 from actors.engine.prefetch import Prefetch
-from actors.engine.raised import described
+from actors.engine.raised import described, raise_if_unhealthy
 from actors.engine.service_times import ServiceTimes
 from actors.engine.task import Task, load_task
 from actors.engine.unreturned import Unreturned
 from actors.engine.warm_up import task_of, warm_up_request
 from actors.engine.watchdog import Watchdog
-from actors.engine.work import Job, ModelKey, Row
+from actors.engine.work import Job, ModelKey, Row, TextStream
 from actors.engine.work_clock import WorkClock
 from actors.errors import (
     ClusterError,
@@ -70,6 +70,8 @@ class Engine:
         self._name, self._settings = device, settings
         self.footprints, self.ceilings = Footprints(), Ceilings()
         self.service_times, self.unreturned = ServiceTimes(), Unreturned()
+        self.when_lost: Callable[[DeviceLost], None] = lambda loss: None
+        """Called once, on the device thread, before the tasks fail that it had."""
         self._store = ModelStore(settings, self._loaded_models)
         self._tasks: dict[str, Task] = {}
         self._changed = threading.Condition()
@@ -101,7 +103,7 @@ class Engine:
         request: Request,
         timeout_seconds: float,
         queued_seconds: float = 0.0,
-        publish: Callable[[str], None] | None = None,
+        stream: TextStream | None = None,
         keep_alive: float | None = None,
         due_seconds: float = math.inf,
     ) -> Job:
@@ -109,8 +111,7 @@ class Engine:
 
         It may work for `timeout_seconds`, not counting what bringing and loading models takes, and has no worth after
         `due_seconds`.
-        `publish` gets the pieces of a generated text on the device thread, and must not make it wait. `keep_alive` is
-        how many seconds its model stays after this use, None to leave that as it is.
+        `keep_alive` is how many seconds its model stays after this use, None to leave that as it is.
 
         Raises:
           PermanentError: When it can be told at once that the request cannot be run.
@@ -122,7 +123,7 @@ class Engine:
         model = found.result() if is_here else not_here_yet(reference)
         deadline, due = self._clock.now() + timeout_seconds, time.monotonic() + due_seconds
         job = Job(actor, request, plan, model, deadline, due, self._clock)
-        job.publish, job.queued_seconds = publish, queued_seconds
+        job.stream, job.queued_seconds = stream, queued_seconds
         job.keep_alive_seconds = keep_alive
         job.coming_model = None if is_here else found
         return job
@@ -151,14 +152,25 @@ class Engine:
         job.load_seconds, job.deadline, job.coming_model = seconds, job.deadline + seconds, None
         self.submit([job])
 
-    def load(self, model: str, task: str | None, timeout_seconds: float, keep_alive: float | None = None) -> Job:
-        """Loads a model by the smallest task of its kind, as if that had waited SWAP_MAX_WAIT; raises as `plan`."""
+    def load(
+        self,
+        model: str,
+        task: str | None,
+        timeout_seconds: float,
+        keep_alive: float | None = None,
+        *,
+        pinned: bool = False,
+    ) -> Job:
+        """Loads a model by the smallest task of its kind, as if that had waited SWAP_MAX_WAIT; raises as `plan`.
+
+        One that is to be pinned is so before anything else can unload it.
+        """
         due_at = time.monotonic() + timeout_seconds
         task = task or task_of(self._store.find(ModelReference.parse(model)).wait(timeout_seconds))
         request, seconds_left = warm_up_request(task, model), due_at - time.monotonic()
         waited = self._settings.swap_max_wait
         job = self.plan(task, request, seconds_left, waited, keep_alive=keep_alive, due_seconds=seconds_left)
-        job.is_warm_up = True
+        job.is_warm_up, job.pins = True, pinned
         self.submit([job])
         return job
 
@@ -168,7 +180,7 @@ class Engine:
         self._prefetch.expect(model)
 
     def hold(self, action: str, model: str) -> "Future[tuple[str, ...]]":
-        """Unloads, pins or unpins a model; the future holds the ids of what is meant, or `ModelNotLoaded`."""
+        """Unloads or unpins a model; the future holds the ids of what is meant, or `ModelNotLoaded`."""
         return self.between_batches(partial(HOLDINGS[action], model))
 
     def between_batches(self, command: Callable[[ModelCache], Answer]) -> "Future[Answer]":
@@ -188,12 +200,16 @@ class Engine:
         """The result of a completed job as JSON; called in the finisher thread."""
         return self._task(job.task).finish(job.request, job.future.result().outputs)
 
+    def stop_bringing(self) -> None:
+        """Ends downloads and waiting for a folder: the jobs that need them fail as `WorkerStopping`, others go on."""
+        self._store.stop()
+
     def stop(self) -> None:
         """Ends the thread after the batch in hand; what still waits fails as `WorkerStopping`."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
-        self._store.stop()
+        self.stop_bringing()
         self._prefetch.stop()
         self._thread.join()
         self._watchdog.stop()
@@ -265,14 +281,14 @@ class Engine:
         while self._take_in():
             try:
                 self._obey()
-                if self._waiting:
-                    self._work_on(self._waiting.next_group(self._cache.__contains__, time.monotonic()))
                 self._expire()
+                if self._waiting:
+                    self._serve(self._waiting.next_group(self._cache.__contains__, time.monotonic()))
             except DeviceLost as error:
                 self._end_with(error)
-            except Exception:
-                logger.exception("The device thread met an unexpected error; the waiting tasks fail.")
-                self._fail(self._waiting.drain(), WorkerStopping("the device thread met an unexpected error"))
+            except Exception as error:
+                logger.exception("The device thread met an unexpected error.")
+                self._end_if_unhealthy(error)
             self._waiting.remove_finished()
         self._commands.fail(self._ending)
         self._fail(self._waiting.drain(), self._ending)
@@ -284,7 +300,14 @@ class Engine:
         """All tasks fail with this one's error, and so does what comes later."""
         with self._changed:
             self._ending, self._stopping = error, True
+        self.when_lost(error)
         self._store.stop()  # what waits for a download need not wait for its end
+
+    def _end_if_unhealthy(self, error: Exception) -> None:
+        try:
+            raise_if_unhealthy(self._device, error)
+        except DeviceLost as lost:
+            self._end_with(lost)
 
     def _obey(self) -> None:
         if self._commands:
@@ -322,32 +345,41 @@ class Engine:
             times.append(REST_AFTER_SECONDS)
         return min(times)
 
-    def _work_on(self, jobs: list[Job]) -> None:
-        """Computes one batch of a group."""
-        jobs = [job for job in jobs if not job.end_if_late()]
+    def _serve(self, group: Sequence[Job]) -> None:
+        """Computes one batch of a group; what is wrong with it fails no other."""
+        try:
+            self._work_on(group)
+        except DeviceLost:
+            raise
+        except ClusterError as error:
+            self._fail(group, error)
+        except Exception as error:
+            logger.exception("The device thread met an unexpected error; the tasks in hand fail.")
+            raise_if_unhealthy(self._device, error)
+            self._fail(group, WorkerStopping("the device thread met an unexpected error"))
+
+    def _work_on(self, group: Sequence[Job]) -> None:
+        jobs = [job for job in group if not job.end_if_late()]
         if not jobs:
             return
         task, started = self._task(jobs[0].task), time.monotonic()
         self._watch(f"computing {jobs[0].task} with {jobs[0].key}")
-        try:
-            expected_bytes = self._loading.expected_bytes(jobs[0])
-            with self._cache.use(jobs[0].key, expected_bytes, lambda: self._loading.load(jobs[0])) as model:
-                self._watch(f"computing {jobs[0].task} with {jobs[0].key}")  # loading has a limit of its own
-                self._note_load(jobs, time.monotonic() - started)
-                model.note_keep_alive(jobs)
-                started = time.monotonic()
-                self._prepare(task, model.input, jobs)
-                rows = [row for job in jobs if not job.has_ended for row in job.rows if row.output is None]
-                if rows:
-                    budget = self._settings.batch_tokens or self._device.batch_tokens
-                    batch = cut_batch(rows, model.ceiling.within(budget), model.cost)
-                    with self._loading.warming_up(jobs[0]) if jobs[0].is_warm_up else nullcontext():
-                        self._runner.run(task, model, batch)
-                    self.service_times.note(batch, time.monotonic() - started)
-        except DeviceLost:
-            raise
-        except ClusterError as error:
-            self._fail(jobs, error)
+        expected_bytes = self._loading.expected_bytes(jobs[0])
+        with self._cache.use(jobs[0].key, expected_bytes, lambda: self._loading.load(jobs[0])) as model:
+            self._watch(f"computing {jobs[0].task} with {jobs[0].key}")  # loading has a limit of its own
+            self._note_load(jobs, time.monotonic() - started)
+            model.note_keep_alive(jobs)
+            started = time.monotonic()
+            self._prepare(task, model.input, jobs)
+            rows = [row for job in jobs if not job.has_ended for row in job.rows if row.output is None]
+            if rows:
+                budget = self._settings.batch_tokens or self._device.batch_tokens
+                batch = cut_batch(rows, model.ceiling.within(budget), model.cost)
+                with self._loading.warming_up(jobs[0]) if jobs[0].is_warm_up else nullcontext():
+                    self._runner.run(task, model, batch)
+                self.service_times.note(batch, time.monotonic() - started)
+            if any(job.pins and job.has_succeeded for job in jobs):
+                pin(str(jobs[0].key), self._cache)
 
     def _watch(self, operation: str) -> None:
         self._watchdog.watch(operation, self._settings.task_timeout + STUCK_MARGIN_SECONDS)

@@ -26,7 +26,7 @@ def unpin(model: str, cache: ModelCache) -> tuple[str, ...]:
 
 
 #: By the name of the action.
-HOLDINGS: dict[str, Callable[[str, ModelCache], tuple[str, ...]]] = {"unload": unload, "pin": pin, "unpin": unpin}
+HOLDINGS: dict[str, Callable[[str, ModelCache], tuple[str, ...]]] = {"unload": unload, "unpin": unpin}
 
 
 def _set_pinned(model: str, cache: ModelCache, *, is_pinned: bool) -> tuple[str, ...]:

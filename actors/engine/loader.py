@@ -16,6 +16,7 @@ import transformers
 from transformers.utils import logging as transformers_logging
 
 from actors.devices.backend import Device
+from actors.devices.out_of_memory import is_out_of_memory
 from actors.engine.batch_ceiling import BatchCeiling
 from actors.engine.batch_cost import BatchCost
 from actors.engine.host_weights import tensor_bytes
@@ -198,9 +199,11 @@ def _own_errors(key: ModelKey, attention: str | None = None) -> Iterator[None]:
     """Says what is wrong with the model; transformers raises whatever its parts raise."""
     try:
         yield
-    except (ClusterError, torch.OutOfMemoryError, MemoryError):
+    except ClusterError:
         raise
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         raise _reason(key, error, attention) from error
 
 

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from actors.devices.backend import Device
-from actors.devices.out_of_memory import is_out_of_memory
+from actors.devices.out_of_memory import is_host_out_of_memory, is_out_of_memory
 from actors.engine.ceilings import Ceilings
 from actors.engine.footprints import Footprints
 from actors.engine.loader import LoadedModel, choose_dtype, load_model
 from actors.engine.model_cache import ModelCache
 from actors.engine.parking import Parking
-from actors.engine.raised import drop_tensors, raise_if_lost
+from actors.engine.raised import described, drop_tensors, raise_if_lost, raise_if_unhealthy
 from actors.engine.watchdog import Watchdog
 from actors.engine.work import Job, ModelKey
 from actors.engine.work_clock import WorkClock
-from actors.errors import DeviceOutOfMemory, LoadTimedOut
+from actors.errors import DeviceOutOfMemory, LoadFailed, LoadTimedOut
 from actors.model_store.progress import Progress
 from settings.config import Settings
 from settings.keep_alive import keep_alive_seconds
@@ -74,7 +74,7 @@ class Loading:
         return model
 
     def _load_with_room(self, job: Job, dtype: str, progress: Progress) -> LoadedModel:
-        """When memory is short, once more for each idle model that can make room."""
+        """When memory is short, once more for what can make room."""
         while True:
             self._watchdog.watch(f"loading {job.key}", progress.limit_seconds + STUCK_MARGIN_SECONDS)
             if job.key in self._parking.models:
@@ -87,14 +87,15 @@ class Loading:
                 raise
             except (RuntimeError, MemoryError) as error:
                 raise_if_lost(self._device.name, error)
-                if not is_out_of_memory(error):
-                    raise
                 drop_tensors(error)
                 self._device.release()
-                if not self._cache.evict_idle():
-                    raise DeviceOutOfMemory(
-                        f"{job.key} does not fit in {self._device.name}'s memory: {error}"
-                    ) from None
+                if not is_out_of_memory(error):
+                    raise_if_unhealthy(self._device, error)
+                    raise LoadFailed(f"{job.key} cannot be put onto {self._device.name}: {described(error)}") from error
+                is_host = is_host_out_of_memory(error)
+                if not (is_host and self._parking.give_up_all()) and not self._cache.evict_idle():
+                    whose = "this host" if is_host else str(self._device.name)
+                    raise DeviceOutOfMemory(f"{job.key} does not fit in {whose}'s memory: {error}") from None
 
     def _read(self, job: Job, dtype: str, progress: Progress) -> LoadedModel:
         attention = self._settings.attention_of(job.model.name)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from actors.devices.backend import Device
 from actors.devices.host_memory import host_memory_bytes, spare_host_bytes
+from actors.devices.out_of_memory import is_out_of_memory
 from actors.engine.garbage import collect_all
 from actors.engine.host_cache import HostCache
 from actors.engine.host_weights import HostWeights, tensor_bytes
 from actors.engine.loader import LoadedModel
-from actors.engine.raised import described
+from actors.engine.raised import described, raise_if_unhealthy
 from actors.engine.work import ModelKey
 from settings.config import Settings
 
@@ -48,7 +49,11 @@ class Parking:
         """What is in host memory; replaced as a whole."""
 
     def park(self, model: LoadedModel) -> bool:
-        """Takes a model off the device; False when there is no room for it, and it has to be given up."""
+        """Takes a model off the device; False when there is no room for it, and it has to be given up.
+
+        Raises:
+          DeviceLost: When the device is the reason that it cannot be copied.
+        """
         parked = self._host.find(model.key) or self._copied(model)
         if parked is None:
             return False
@@ -72,6 +77,12 @@ class Parking:
         parked.is_on_device, parked.model.uses, parked.model.loaded_at = True, 0, time.time()
         return parked.model
 
+    def give_up_all(self) -> bool:
+        """Frees the host's memory of all copies; False when there are none."""
+        had_any = bool(self.models)
+        self._make_room(self._host.budget_bytes)
+        return had_any
+
     def _copied(self, model: LoadedModel) -> _Parked | None:
         if not self._host.budget_bytes or not self._host.fits(size := tensor_bytes(model.module)):
             return None
@@ -82,6 +93,8 @@ class Parking:
         try:
             parked = _Parked(model, HostWeights(model.module))
         except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise_if_unhealthy(self._device, error)
             logger.warning("%s cannot be copied to host memory: %s", model.key, described(error))
             return None
         self._host.keep(model.key, parked, size)

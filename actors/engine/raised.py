@@ -2,8 +2,9 @@
 
 import traceback
 
-from actors.devices.backend import DeviceName
+from actors.devices.backend import Device, DeviceName
 from actors.devices.device_lost import is_device_lost
+from actors.devices.out_of_memory import is_out_of_memory
 from actors.errors import DeviceLost
 
 
@@ -24,3 +25,18 @@ def raise_if_lost(device: DeviceName, error: BaseException) -> None:
     """Raises DeviceLost for an error by which a driver says so."""
     if is_device_lost(error):
         raise DeviceLost(f"{device} was removed, reset or hung: {described(error)}") from error
+
+
+def raise_if_unhealthy(device: Device, error: BaseException) -> None:
+    """Raises DeviceLost also for an unexplained error after which the device fails its start-up test.
+
+    A driver may say in any language that its device is gone. A full device is not.
+    """
+    raise_if_lost(device.name, error)
+    if not isinstance(error, RuntimeError):
+        return
+    try:
+        device.self_test()
+    except Exception as failure:  # noqa: BLE001  # whatever a test fails with, it fails
+        if not is_out_of_memory(failure.__cause__ or failure):
+            raise DeviceLost(f"{device.name} is lost: after {described(error)} {failure}") from error

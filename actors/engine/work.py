@@ -6,12 +6,22 @@ import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from actors.engine.work_clock import WorkClock
 from actors.errors import ClusterError, DeadlineExceeded, TaskCancelled, TaskTimedOut
 from actors.model_store.arrival import Arrival
 from actors.model_store.stored_model import StoredModel
+
+
+class TextStream(Protocol):
+    """Takes a text as it is generated, on the device thread, which must not wait for it."""
+
+    def begin(self) -> None:
+        """The text begins, once more when its batch has to be run again."""
+
+    def write(self, text: str) -> None:
+        """The next piece."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +100,8 @@ class Job:
     """By `time.monotonic`; its caller's own deadline, which waits for nothing."""
     clock: WorkClock = field(default_factory=WorkClock)
     future: "Future[Completion]" = field(default_factory=Future)
-    publish: Callable[[str], None] | None = None
-    """Takes what is generated, piece by piece, on the device thread; None when nobody reads along."""
+    stream: TextStream | None = None
+    """None when nobody reads along."""
     coming_model: Arrival | None = None
     """What `model` is to become, while it has to be brought to this host first."""
     submitted_at: float = field(default_factory=time.monotonic)
@@ -101,6 +111,8 @@ class Job:
     """How long its model stays in memory after it; None leaves that as it is."""
     is_warm_up: bool = False
     """Whether it is computed for the sake of its model, and no caller waits for its rows."""
+    pins: bool = False
+    """Whether its model is to stay in memory, once it is computed."""
     rows: list["Row"] = field(default_factory=list)
     load_seconds: float = 0.0
     compute_seconds: float = 0.0
@@ -135,6 +147,11 @@ class Job:
         if late_load := self.clock.lateness:
             return late_load
         return TaskTimedOut(f"{self.task} took longer than its time") if self.clock.now() > self.deadline else None
+
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether its result is there."""
+        return self.future.done() and self.future.exception() is None
 
     def end_if_late(self) -> bool:
         """Ends the job when its time is over; True when it has ended, however."""

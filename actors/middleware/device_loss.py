@@ -2,7 +2,6 @@
 
 import logging
 import signal
-import threading
 import time
 from collections.abc import Callable
 from typing import Any, cast
@@ -34,17 +33,28 @@ class DeviceLoss(Middleware):
 
     def __init__(self, claim: DeviceClaim, worker_id: str, ask_for_end: Callable[[], None] = _ask_for_end) -> None:
         self._claim, self._worker_id, self._ask_for_end = claim, worker_id, ask_for_end
-        self._mutex = threading.Lock()
         self._loss: DeviceLost | None = None
         self._tasks: set[str] = set()
+        self._is_ending = False
+
+    def note(self, broker: Broker, loss: DeviceLost) -> None:
+        """The device thread, once, whatever met the loss: no more tasks are taken, and it ends as after SIGTERM."""
+        self._loss = loss
+        logger.critical("This process ends after its tasks are given back: %s.", loss)
+        cast("ClusterBroker", broker).restraint.is_draining = True
+        if not self._is_ending:  # a second signal would end it at once
+            self._ask_for_end()
 
     def after_process_message(
         self, broker: Broker, message: Any, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
         """The finisher, with a task that met the loss; the retries give it to others."""
-        if isinstance(exception, DeviceLost) and self._is_first(exception, message.message_id):
-            logger.critical("This process ends after its tasks are given back: %s.", exception)
-            self._ask_for_end()
+        if isinstance(exception, DeviceLost):
+            self._tasks.add(message.message_id)
+
+    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        """Main thread, whoever asked for the end."""
+        self._is_ending = True
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         """Main thread, after all other hooks.
@@ -66,9 +76,3 @@ class DeviceLoss(Middleware):
             quarantine.impose(device, str(loss))
         else:
             quarantine.note_death(device, Death(self._worker_id, time.time(), self._tasks))
-
-    def _is_first(self, loss: DeviceLost, message_id: str) -> bool:
-        with self._mutex:
-            was_lost, self._loss = self._loss is not None, self._loss or loss
-            self._tasks.add(message_id)
-            return not was_lost

@@ -3,6 +3,7 @@
 import importlib
 import logging
 import os
+from functools import partial
 from typing import cast
 
 from dramatiq import Broker, Worker
@@ -12,6 +13,7 @@ from actors.context import DeviceWorker, device_worker, set_device_worker
 from actors.errors import DeviceUnavailable
 from actors.middleware.delivery_limit import DeliveryLimit
 from actors.middleware.device_claim import DeviceClaim, WorkerCannotStart
+from actors.middleware.device_loss import DeviceLoss
 from actors.middleware.recycling import Recycling
 from actors.model_store.origin import Origin
 from actors.queueing.broker import ClusterBroker
@@ -55,9 +57,11 @@ class EngineLife(Middleware):
         cancellations: Cancellations,
         delivery_limit: DeliveryLimit,
         recycling: Recycling,
+        device_loss: DeviceLoss,
     ) -> None:
         self._settings, self._claim, self._worker_id = settings, claim, worker_id
         self._cancellations, self._delivery_limit, self._recycling = cancellations, delivery_limit, recycling
+        self._device_loss = device_loss
         self._registration: Registration | None = None
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
@@ -87,6 +91,7 @@ class EngineLife(Middleware):
         engine.footprints.look_up = footprints_of_others(client, running.device_class)
         engine.ceilings.look_up = ceilings_of_others(client, running.device_class)
         engine.unreturned.when_due = self._recycling.request
+        engine.when_lost = partial(self._device_loss.note, broker)
         preload(engine, self._settings)
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
@@ -102,6 +107,7 @@ class EngineLife(Middleware):
         if running := device_worker():
             if self._registration:
                 self._registration.stop()
+            running.engine.stop_bringing()  # a download may take longer than all of the tasks
             running.tasks.stop(self._settings.task_timeout + STOP_MARGIN_SECONDS)
             self._streams.stop()
 

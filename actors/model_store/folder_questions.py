@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import wait
 
-from actors.errors import StoreUnreachable
+from actors.errors import ClusterError, StoreUnreachable
 from actors.model_store.arrival import Arrival
 from actors.model_store.reference import ModelReference
 from actors.model_store.shared_folder import SharedFolder
@@ -29,6 +29,7 @@ class FolderQuestions:
         self._open: dict[ModelReference, Arrival] = {}
         self._last_answers: dict[ModelReference, Arrival] = {}
         self._mutex = threading.Lock()
+        self._ending: ClusterError | None = None
 
     @property
     def arriving(self) -> tuple[ArrivingModel, ...]:
@@ -47,7 +48,17 @@ class FolderQuestions:
         asked = self._asked(reference)
         if (patience := PATIENCE_SECONDS - asked.progress.seconds) > 0:
             wait([asked], patience)
+        if self._ending:
+            self.stop(self._ending)
         return asked
+
+    def stop(self, error: ClusterError) -> None:
+        """Ends what is waited for; from now on a folder that does not answer at once is not waited for."""
+        self._ending = error
+        with self._mutex:
+            questions, self._open = self._open, {}
+        for asked in questions.values():
+            asked.set_exception(error)
 
     def _answered(self, reference: ModelReference, stored: StoredModel) -> Arrival:
         """The same for all who ask while the answer is trusted."""
@@ -76,12 +87,16 @@ class FolderQuestions:
         try:
             stored = self._folder.find(reference)
         except BaseException as error:  # noqa: BLE001  # whoever waits gets it
-            self._close(reference)
-            asked.set_exception(error)
+            if self._close(reference, asked):
+                asked.set_exception(error)
             return
-        self._close(reference)
-        asked.set_result(stored)
+        if self._close(reference, asked):
+            asked.set_result(stored)
 
-    def _close(self, reference: ModelReference) -> None:
+    def _close(self, reference: ModelReference, asked: Arrival) -> bool:
+        """False when it was ended before its answer came."""
         with self._mutex:
-            del self._open[reference]
+            is_open = self._open.get(reference) is asked
+            if is_open:
+                del self._open[reference]
+            return is_open

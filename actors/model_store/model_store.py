@@ -123,8 +123,9 @@ class ModelStore:
         return self._folder.find(reference)
 
     def stop(self) -> None:
-        """Ends downloads; what came is kept."""
+        """Ends downloads, of which is kept what came, and questions to a folder that hangs."""
         self._stopped.set()
+        self._questions.stop(WorkerStopping("the worker is shutting down"))
 
     def _find_remote(self, reference: ModelReference) -> Arrival:
         now = time.monotonic()

@@ -17,7 +17,7 @@ class Restraint:
         self._mutex = threading.Lock()
         self._quarantine: str | None = None
         self.is_draining = False
-        """Whether an operator has asked to take no inference tasks for now."""
+        """Whether no inference tasks are to be taken for now: an operator has asked for it, or the device is lost."""
 
     @property
     def takes_none(self) -> bool:

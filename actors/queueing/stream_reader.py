@@ -18,9 +18,7 @@ class StreamReader:
         for entry_id, fields in _entries(answer):
             self.last_id = entry_id.decode()
             if b"start" in fields and self._has_text:
-                raise StreamInterrupted(
-                    "the task was tried again from its beginning; `result` will have the whole text"
-                )
+                raise StreamInterrupted("the text was begun anew; `result` will have the whole text")
             if b"text" in fields:
                 self._has_text = True
                 yield fields[b"text"].decode()

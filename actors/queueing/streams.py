@@ -1,6 +1,7 @@
 """The text of generations as it comes, each in a Redis stream that is capped and expires.
 
-An entry has one of the fields `start` (the number of earlier attempts), `text` (a piece) and `end` (why it ended).
+An entry has one of the fields `start` (the number of earlier attempts; pieces before it are void), `text` (a piece) and
+`end` (why it ended).
 """
 
 import logging
@@ -21,20 +22,50 @@ MAX_ENTRIES = 10_000
 
 @dataclass(eq=False)
 class Stream:
-    """One task's stream. No call waits for Redis; what it writes is written in order."""
+    """One attempt at a task. No call waits for Redis; what it writes is written in order.
+
+    A batch that fails is run again in part, and then each of its texts begins anew. Readers notice that only where it
+    comes out as another text.
+    """
 
     key: str
+    attempt: int
     _entries: "SimpleQueue[_Entry | None]"
     is_broken: bool = field(default=False, init=False)
     """Given up: the result has the whole text."""
+    _written: str = field(default="", init=False)
+    """What readers have of this attempt."""
+    _length: int = field(default=0, init=False)
+    """How far the present run has come, which may be less."""
+
+    def begin(self) -> None:
+        """What is written next is the beginning of the text."""
+        self._length = 0
 
     def write(self, text: str) -> None:
-        """Adds a piece."""
-        self._entries.put(_Entry(self, "text", text))
+        """Adds a piece, as far as readers do not have it."""
+        begun = self._written[: self._length] + text
+        if not self._written.startswith(begun):
+            self._show(begun)
+        self._length = len(begun)
 
     def end(self, reason: str, when_written: Callable[[], None]) -> None:
         """Says that nothing more comes; `when_written` is called when a reader can see it, or never will."""
+        if not reason:
+            self._show(self._written[: self._length])
         self._entries.put(_Entry(self, "end", reason, when_written))
+
+    def open(self) -> None:
+        """Says that whatever was written before is void."""
+        self._entries.put(_Entry(self, "start", str(self.attempt)))
+
+    def _show(self, text: str) -> None:
+        if not text.startswith(self._written):
+            self.open()
+            self._written = ""
+        if piece := text[len(self._written) :]:
+            self._entries.put(_Entry(self, "text", piece))
+        self._written = text
 
 
 @dataclass(frozen=True)
@@ -56,8 +87,8 @@ class StreamPublisher:
 
     def open(self, message_id: str, attempt: int) -> Stream:
         """Begins a stream anew; a reader sees by the attempt that earlier pieces are void."""
-        stream = Stream(keys.stream(message_id), self._entries)
-        self._entries.put(_Entry(stream, "start", str(attempt)))
+        stream = Stream(keys.stream(message_id), attempt, self._entries)
+        stream.open()
         return stream
 
     def stop(self) -> None:

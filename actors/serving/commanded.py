@@ -25,7 +25,7 @@ class Commanded:
 
         Raises:
           ClusterError: When it cannot be done.
-          TimeoutError: When the device was busy for too long.
+          TimeoutError: When the device was busy for too long; then it is not done later either.
         """
         if command.action == "recycle":
             self._recycle()
@@ -50,8 +50,7 @@ class Commanded:
             case "load":
                 return "loaded", self._load(worker, command, seconds)
             case "pin":
-                self._load(worker, command, seconds)
-                return "loaded and pinned", self._hold(worker, command, seconds)
+                return "loaded and pinned", self._load(worker, command, seconds)
             case "unload":
                 return "unloaded", self._hold(worker, command, seconds)
             case "unpin":
@@ -66,13 +65,25 @@ class Commanded:
     @staticmethod
     def _load(worker: DeviceWorker, command: WorkerCommand, seconds: float) -> tuple[str, ...]:
         keep_alive = None if command.keep_alive is None else keep_alive_seconds(command.keep_alive)
-        job = worker.engine.load(str(command.model), command.task, seconds, keep_alive)
-        job.future.result(seconds)
+        is_pinned = command.action == "pin"
+        job = worker.engine.load(str(command.model), command.task, seconds, keep_alive, pinned=is_pinned)
+        try:
+            job.future.result(seconds)
+        except TimeoutError:
+            job.cancel()
+            if not job.has_succeeded:
+                raise
         return (str(job.key),)
 
     @staticmethod
     def _hold(worker: DeviceWorker, command: WorkerCommand, seconds: float) -> tuple[str, ...]:
-        return worker.engine.hold(command.action, str(command.model)).result(seconds)
+        held = worker.engine.hold(command.action, str(command.model))
+        try:
+            return held.result(seconds)
+        except TimeoutError:
+            if held.cancel():
+                raise
+            return held.result()  # the device thread has just begun it
 
 
 def _used(memory: DeviceMemory) -> int | None:

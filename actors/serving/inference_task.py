@@ -163,10 +163,9 @@ class InferenceTask:
         if isinstance(request, GenerateRequest) and request.stream:
             self._stream = self._in.streams.open(self.message.message_id, len(reasons_of(self.message.options)))
         queued_seconds = max(0.0, started_at - self.message.message_timestamp / 1000)
-        publish = self._stream.write if self._stream else None
         now = time.time()  # fetching inputs may have taken long
         seconds = self._in.settings.task_timeout - (now - started_at)
-        return self._in.engine.plan(actor, request, seconds, queued_seconds, publish, keep_alive, due_at - now)
+        return self._in.engine.plan(actor, request, seconds, queued_seconds, self._stream, keep_alive, due_at - now)
 
     def _end_stream(self, when_ended: Callable[[], None]) -> None:
         """A reader that finds the result looks no further, so the last piece is published before it is stored."""

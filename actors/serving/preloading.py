@@ -3,6 +3,7 @@
 import logging
 from typing import TYPE_CHECKING
 
+from actors.errors import DeviceLost
 from settings.config import Settings
 
 if TYPE_CHECKING:
@@ -15,9 +16,14 @@ LONGEST_SECONDS = 86_400.0
 
 
 def preload(engine: "Engine", settings: Settings) -> None:
-    """Returns when all are there. One that cannot be loaded is told in the log: the worker can serve the others."""
+    """Returns when all are there, or the device is lost, for which the process ends.
+
+    One that cannot be loaded is told in the log: the worker can serve the others.
+    """
     for task, model in settings.preloads:
         try:
             engine.load(model, task, LONGEST_SECONDS).future.result(LONGEST_SECONDS)
+        except DeviceLost:
+            return
         except Exception as error:
             logger.exception("PRELOAD_MODELS: %s is not there: %s", model, error)

@@ -5,7 +5,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from actors.devices.out_of_memory import is_out_of_memory
+from actors.devices.out_of_memory import is_host_out_of_memory, is_out_of_memory
 
 #: More than any host has.
 PEBIBYTE = 2**50
@@ -32,6 +32,12 @@ def test_a_full_host_is_recognised() -> None:
     [
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."),
         MemoryError(),
+        RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported"),
+        RuntimeError("HIP error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("CUDA error: HIPBLAS_STATUS_ALLOC_FAILED when calling `hipblasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("level_zero backend failed with error: 39 (UR_RESULT_ERROR_OUT_OF_DEVICE_MEMORY)"),
         RuntimeError("OOM when allocating tensor"),
         RuntimeError("[enforce fail] error code -2147024882"),
         RuntimeError("HRESULT 8007000E"),
@@ -39,6 +45,20 @@ def test_a_full_host_is_recognised() -> None:
 )
 def test_what_backends_are_known_to_say_is_recognised(error: Exception) -> None:
     assert is_out_of_memory(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:118] err == 0. DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:114] data. DefaultCPUAllocator: not enough memory"),
+    ],
+)
+def test_a_full_host_is_told_from_a_full_device(error: Exception) -> None:
+    assert is_out_of_memory(error)
+    assert is_host_out_of_memory(error)
+    assert not is_host_out_of_memory(torch.OutOfMemoryError("CUDA out of memory."))
 
 
 def test_a_lost_adapter_is_not_a_full_one(adapters: ModuleType) -> None:

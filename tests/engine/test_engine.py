@@ -13,17 +13,21 @@ import torch
 
 from actors.demo.models import CLASSIFIER, LANGUAGE_MODEL
 from actors.devices.backend import DeviceName
+from actors.devices.torch_device import TorchDevice
+from actors.engine import loader
 from actors.engine.engine import Engine
+from actors.engine.loading import Loading
 from actors.engine.tasks.classify import Classify
 from actors.engine.tasks.generate import Generate
 from actors.engine.tasks.row_watcher import RowWatcher
-from actors.engine.work import Deliver, Job, Row
+from actors.engine.work import Deliver, Job, Row, TextStream
 from actors.errors import (
     DeviceFaulty,
     DeviceLost,
     DeviceOutOfMemory,
     DeviceUnavailable,
     InferenceFailed,
+    LoadFailed,
     LoadTimedOut,
     ModelNotFound,
     ModelNotLoaded,
@@ -34,6 +38,7 @@ from actors.errors import (
 )
 from actors.model_store.progress import Progress
 from actors.payloads import parse_request
+from actors.queueing.streams import Stream
 from settings.config import Settings
 from tests.waiting import wait_until
 from tests.workers import TEST_DEVICE
@@ -69,9 +74,22 @@ def classify(engine: Engine, *texts: str, timeout: float = 60) -> Job:
     return submitted(engine, engine.plan("classify", request, timeout))
 
 
-def generate(engine: Engine, publish: Callable[[str], None] | None = None, timeout: float = 60, **changes: Any) -> Job:
+class Reader:
+    """Gets the pieces of one text."""
+
+    def __init__(self) -> None:
+        self.pieces: SimpleQueue[str] = SimpleQueue()
+
+    def begin(self) -> None:
+        """A text that is begun anew makes no difference here."""
+
+    def write(self, text: str) -> None:
+        self.pieces.put(text)
+
+
+def generate(engine: Engine, stream: TextStream | None = None, timeout: float = 60, **changes: Any) -> Job:
     request = parse_request("generate", {**LONG, **changes})
-    return submitted(engine, engine.plan("generate", request, timeout, publish=publish))
+    return submitted(engine, engine.plan("generate", request, timeout, stream=stream))
 
 
 def submitted(engine: Engine, job: Job) -> Job:
@@ -240,9 +258,9 @@ def test_a_stopped_engine_gives_its_models_back(start_engine: Callable[..., Engi
 
 def test_a_generation_ends_when_nobody_waits_for_it(start_engine: Callable[..., Engine]) -> None:
     engine = start_engine()
-    pieces: SimpleQueue[str] = SimpleQueue()
-    job = generate(engine, pieces.put)
-    assert pieces.get()
+    reader = Reader()
+    job = generate(engine, reader)
+    assert reader.pieces.get()
 
     job.cancel()
 
@@ -281,11 +299,11 @@ def test_a_batch_goes_on_without_a_row_that_is_cancelled(start_engine: Callable[
     task.may_go_on.clear()
     blocker = classify(engine, "first")
     wait_until(lambda: task.batches, "the first batch is being computed")
-    pieces: SimpleQueue[str] = SimpleQueue()
-    cancelled = generate(engine, pieces.put, prompt="A list is", max_new_tokens=240)
+    reader = Reader()
+    cancelled = generate(engine, reader, prompt="A list is", max_new_tokens=240)
     neighbour = generate(engine, prompt="A list is", max_new_tokens=240)
     task.may_go_on.set()
-    assert pieces.get()
+    assert reader.pieces.get()
 
     cancelled.cancel()
 
@@ -293,6 +311,33 @@ def test_a_batch_goes_on_without_a_row_that_is_cancelled(start_engine: Callable[
     assert neighbour.future.result().outputs[0].tokens == 240
     with pytest.raises(TaskCancelled):
         cancelled.future.result()
+
+
+def test_readers_get_each_piece_once_when_a_batch_has_to_be_run_again(
+    start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, watch = start_engine(), RowWatcher.__call__
+    task = _with_task(engine, Recorded())
+    task.may_go_on.clear()
+    classify(engine, "first")
+    wait_until(lambda: task.batches, "the first batch is being computed")
+    entries: SimpleQueue[Any] = SimpleQueue()
+    streams = [Stream(name, 0, entries) for name in ("one", "two")]
+
+    def run_out_of_memory(watcher: RowWatcher, ids: torch.Tensor, scores: Any, **options: Any) -> torch.Tensor:
+        if len(ids) == 2 and ids.shape[1] > 20:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return watch(watcher, ids, scores, **options)
+
+    monkeypatch.setattr(RowWatcher, "__call__", run_out_of_memory)
+    jobs = [generate(engine, stream, max_new_tokens=40) for stream in streams]
+    task.may_go_on.set()
+    texts = [job.future.result(60).outputs[0].value[0] for job in jobs]
+
+    written = [entries.get_nowait() for _ in range(entries.qsize())]
+    for stream, text in zip(streams, texts, strict=True):
+        assert "".join(entry.value for entry in written if entry.stream is stream) == text
+    assert {entry.field for entry in written} == {"text"}
 
 
 def test_a_job_that_waits_ends_at_once_when_it_is_cancelled(start_engine: Callable[..., Engine]) -> None:
@@ -334,6 +379,24 @@ def test_an_error_of_the_device_thread_itself_fails_the_tasks_and_not_the_engine
             classify(engine, "text").future.result()
 
     assert classify(engine, "next").future.result().outputs
+
+
+def test_an_error_of_the_device_thread_itself_fails_the_group_in_hand_alone(
+    start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = start_engine(swap_max_wait=0)
+    expected_bytes = Loading.expected_bytes
+    monkeypatch.setattr(
+        Loading,
+        "expected_bytes",
+        lambda loading, job: expected_bytes(loading, job) if job.task == "classify" else 1 / 0,
+    )
+
+    failing, other = _generate_while_another_model_waits(engine)
+
+    with pytest.raises(WorkerStopping, match="unexpected error"):
+        failing.future.result(60)
+    assert other.future.result(60).outputs
 
 
 def test_a_row_is_delivered_before_its_batch_ends(
@@ -406,6 +469,20 @@ def test_a_load_that_takes_too_long_fails_its_task_and_not_its_process(
     assert engine.between_batches(lambda cache: cache.models).result(60) == ()
 
 
+def test_a_model_that_a_full_host_cannot_read_is_not_called_broken(
+    start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = start_engine()
+
+    def fill(*_: object) -> None:
+        torch.empty(2**50, dtype=torch.uint8)
+
+    monkeypatch.setattr(loader, "_read_module", fill)
+
+    with pytest.raises(DeviceOutOfMemory, match=r"does not fit in this host's memory: .*DefaultCPUAllocator"):
+        classify(engine, "text").future.result(60)
+
+
 def test_how_far_a_load_and_its_warm_up_are_is_told(
     start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -457,19 +534,99 @@ def test_a_lost_device_fails_all_tasks_as_such_and_takes_no_more(
         classify(engine, "too late").future.result(timeout=0)
 
 
+def test_a_loss_that_a_command_meets_is_told_and_ends_the_engine(start_engine: Callable[..., Engine]) -> None:
+    engine, told = start_engine(), []
+    engine.when_lost = told.append
+
+    def lose(_: object) -> None:
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    with pytest.raises(RuntimeError, match="unspecified launch failure"):
+        engine.between_batches(lose).result(60)
+
+    wait_until(lambda: told, "the loss is told")
+    with pytest.raises(DeviceLost):
+        classify(engine, "too late").future.result(60)
+
+
 def test_a_device_that_fails_its_test_after_an_unexpected_error_is_lost(
     start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = start_engine()
     _fail_each_batch(monkeypatch, "Das Gerät wurde angehalten.")
-
-    def refuse() -> None:
-        raise DeviceUnavailable("cpu:0 failed its start-up test")
-
-    monkeypatch.setattr(engine._device, "self_test", refuse)
+    _fail_the_health_test(engine, monkeypatch)
 
     with pytest.raises(DeviceLost, match="Das Gerät wurde angehalten"):
         classify(engine, "text").future.result()
+
+
+def _refuse_the_writer(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = TorchDevice.place_module
+
+    def refuse(device: TorchDevice, module: Any) -> Any:
+        if "CausalLM" in type(module).__name__ or "LMHead" in type(module).__name__:
+            raise RuntimeError("Das Gerät wurde angehalten.")
+        return place(device, module)
+
+    monkeypatch.setattr(TorchDevice, "place_module", refuse)
+
+
+def _fail_the_health_test(engine: Engine, monkeypatch: pytest.MonkeyPatch, cause: Exception | None = None) -> None:
+    def refuse() -> None:
+        raise DeviceUnavailable("cpu:0 failed its start-up test") from cause
+
+    monkeypatch.setattr(engine._device, "self_test", refuse)
+
+
+def _generate_while_another_model_waits(engine: Engine) -> tuple[Job, Job]:
+    task = _with_task(engine, Recorded())
+    task.may_go_on.clear()
+    classify(engine, "first")
+    wait_until(lambda: task.batches, "the first batch is being computed")
+    jobs = generate(engine), classify(engine, "other")
+    task.may_go_on.set()
+    return jobs
+
+
+def test_a_model_that_a_device_does_not_take_fails_its_own_tasks_only(
+    start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = start_engine(swap_max_wait=0)
+    _refuse_the_writer(monkeypatch)
+
+    refused, other = _generate_while_another_model_waits(engine)
+
+    with pytest.raises(LoadFailed, match=rf"{LANGUAGE_MODEL}@\S+ cannot be put onto {TEST_DEVICE}: .*Gerät"):
+        refused.future.result(60)
+    assert other.future.result(60).outputs
+    assert classify(engine, "next").future.result(60).outputs
+
+
+def test_a_device_that_fails_its_test_after_it_took_no_model_is_lost(
+    start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = start_engine(swap_max_wait=0)
+    _refuse_the_writer(monkeypatch)
+    _fail_the_health_test(engine, monkeypatch)
+
+    refused, other = _generate_while_another_model_waits(engine)
+
+    for job in (refused, other):
+        with pytest.raises(DeviceLost, match="Das Gerät wurde angehalten"):
+            job.future.result(60)
+
+
+def test_a_device_that_is_too_full_for_its_test_is_not_lost(
+    start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = start_engine()
+    _refuse_the_writer(monkeypatch)
+    _fail_the_health_test(engine, monkeypatch, cause=torch.OutOfMemoryError("CUDA out of memory."))
+
+    with pytest.raises(LoadFailed):
+        generate(engine).future.result(60)
+
+    assert classify(engine, "next").future.result(60).outputs
 
 
 def test_different_tasks_with_different_models_that_fail_in_a_row_point_at_the_device(
@@ -488,8 +645,7 @@ def test_different_tasks_with_different_models_that_fail_in_a_row_point_at_the_d
 @needs_budget
 def test_a_pinned_model_stays_and_what_does_not_fit_beside_it_is_told(start_engine: Callable[..., Engine]) -> None:
     engine = start_engine(budget_bytes=5_000_000)
-    engine.load(CLASSIFIER, None, 60).future.result()
-    engine.hold("pin", CLASSIFIER).result()
+    engine.load(CLASSIFIER, None, 60, pinned=True).future.result()
 
     with pytest.raises(DeviceOutOfMemory, match=r"are pinned: unpin a model, or send it to another worker"):
         generate(engine, max_new_tokens=1).future.result()
@@ -521,8 +677,7 @@ def test_a_tasks_own_keep_alive_wins(start_engine: Callable[..., Engine]) -> Non
 
 def test_a_pinned_model_outlives_its_keep_alive(start_engine: Callable[..., Engine]) -> None:
     engine = start_engine(keep_alive="1h")
-    engine.load(CLASSIFIER, None, 60).future.result()
-    engine.hold("pin", CLASSIFIER).result()
+    engine.load(CLASSIFIER, None, 60, pinned=True).future.result()
 
     engine.load(CLASSIFIER, None, 60, keep_alive=0).future.result()
     classify(engine, "text").future.result()

@@ -7,6 +7,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
@@ -196,3 +197,29 @@ def test_a_bfloat16_checkpoint_is_loaded_in_float32_or_in_what_is_said_of_it(
     printed = _run(directml_site, own_models, tmp_path, 0, script, MODEL_DTYPES=f"{LANGUAGE_MODEL}=float16")
 
     assert printed.splitlines() == ["float32 {'torch.float32'}", "float16 {'torch.float16'}"]
+
+
+def test_a_command_tells_the_memory_before_and_after_it(
+    directml_site: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    script = """
+        from actors.context import DeviceWorker
+        from actors.payloads import parse_command
+        from actors.queueing.restraint import Restraint
+        from actors.serving.commanded import Commanded
+        commanded = Commanded(DeviceWorker("w", engine._device, engine, ()), "w", Restraint(), lambda: None)
+        for action in ("load", "unload"):
+            command = parse_command({"worker_id": "w", "action": action, "model": writer})
+            outcome = commanded.carry_out(command, 60)
+            print(outcome.memory_before, outcome.memory_after, outcome.memory_source)
+    """
+
+    (empty, after_load, source), (before_unload, after_unload, _) = (
+        line.split(maxsplit=2) for line in _run(directml_site, model_folder, tmp_path, 0, script).splitlines()
+    )
+
+    weights = AutoModelForCausalLM.from_pretrained(model_folder / LANGUAGE_MODEL).get_memory_footprint()
+    # The load is over with its last token, when the tensors that computed it may still be there.
+    assert int(after_load) == pytest.approx(weights, rel=0.05)
+    assert int(before_unload) == pytest.approx(weights, rel=0.05)
+    assert (empty, after_unload, source) == ("0", "0", "torch-directml (this process)")

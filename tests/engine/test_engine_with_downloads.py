@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.demo.models import CLASSIFIER, SHIPPED_MODELS
+from actors.demo.models import CLASSIFIER, LANGUAGE_MODEL, SHIPPED_MODELS
 from actors.devices.backend import DeviceName
 from actors.engine.engine import Engine
 from actors.engine.work import Job
@@ -37,7 +37,11 @@ def engine(hub: HubServer, tmp_path: Path) -> Iterator[Engine]:
 
 
 def classify(engine: Engine, model: str = CLASSIFIER) -> Job:
-    job = engine.plan("classify", parse_request("classify", {"model": model, "texts": ["import os"]}), SECONDS)
+    return submitted(engine, "classify", model=model, texts=["import os"])
+
+
+def submitted(engine: Engine, task: str, **fields: object) -> Job:
+    job = engine.plan(task, parse_request(task, fields), SECONDS)
     engine.submit([job])
     return job
 
@@ -88,6 +92,22 @@ def test_a_task_that_waits_for_a_download_can_be_cancelled(hub: HubServer, engin
     job.cancel()
 
     assert isinstance(job.future.exception(), TaskCancelled)
+
+
+def test_an_engine_that_brings_no_more_ends_tasks_that_wait_for_a_download_and_computes_others(
+    hub: HubServer, engine: Engine
+) -> None:
+    hub.gate.set()
+    classify(engine).future.result(SECONDS)
+    hub.gate.clear()
+    waiting = submitted(engine, "generate", model=LANGUAGE_MODEL, prompt="A list", max_new_tokens=1)
+    wait_until(lambda: engine.status().arriving, "the download has begun")
+
+    engine.stop_bringing()
+    hub.gate.set()
+
+    assert isinstance(waiting.future.exception(SECONDS), WorkerStopping)
+    assert classify(engine).future.result(SECONDS).outputs
 
 
 def test_an_engine_that_stops_ends_tasks_that_wait_for_a_download(hub: HubServer, engine: Engine) -> None:

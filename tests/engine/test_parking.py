@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 import torch
 
+from actors.devices.backend import DeviceName
 from actors.engine import parking
 from actors.engine.loader import LoadedModel
 from actors.engine.parking import Parking, host_budget_bytes
 from actors.engine.work import ModelKey
+from actors.errors import DeviceLost, DeviceUnavailable
 from settings.config import Settings
 from tests.engine.jobs import model_key, stored_model
 
@@ -32,11 +34,15 @@ class Module(torch.nn.Module):
 class Device:
     """Memory beside the CPU's: whatever comes here is a copy. It may have no room."""
 
+    name = DeviceName("directml", 0)
     torch_device = torch.device("privateuseone")
 
     def __init__(self) -> None:
         self.copies = 0
         self.has_room = True
+
+    def self_test(self) -> None:
+        raise DeviceUnavailable("it does not answer")
 
     def place_module(self, module: Module) -> Module:
         module.table.data = module.table.data.clone()
@@ -160,12 +166,44 @@ def test_giving_up_the_copy_of_a_model_on_the_device_leaves_it_there(device: Dev
     assert models.park(model)
 
 
+def test_all_copies_are_given_up_for_a_host_that_is_short_of_memory(device: Device, collections: list[str]) -> None:
+    models = parked_in(device)
+    for name in ("a", "b"):
+        models.park(on_the_device(name))
+
+    assert models.give_up_all()
+
+    assert models.models == ()
+    assert models.bring_back(model_key("a")) is None
+    assert collections == ["all"]
+    assert not models.give_up_all()
+
+
 @pytest.mark.parametrize(("budget", "spare"), [(0, PLENTY), (MODEL_BYTES - 1, PLENTY), (PLENTY, MODEL_BYTES - 1)])
 def test_a_model_is_not_kept_where_there_is_no_memory_for_it(device: Device, budget: int, spare: int) -> None:
     models = parked_in(device, budget, spare)
 
     assert not models.park(on_the_device())
     assert models.models == ()
+
+
+def test_a_device_that_is_lost_while_a_model_leaves_it_is_told(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose(module: Module) -> None:
+        raise RuntimeError("Das Gerät wurde angehalten.")
+
+    monkeypatch.setattr(parking, "HostWeights", lose)
+
+    with pytest.raises(DeviceLost, match="Das Gerät wurde angehalten"):
+        parked_in(device).park(on_the_device())
+
+
+def test_a_host_that_is_too_full_for_a_copy_gives_the_model_up(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(module: Module) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 36 bytes.")
+
+    monkeypatch.setattr(parking, "HostWeights", fill)
+
+    assert not parked_in(device).park(on_the_device())
 
 
 def test_a_pinned_model_that_was_unloaded_comes_back_unpinned(device: Device) -> None:

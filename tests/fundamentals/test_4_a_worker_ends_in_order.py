@@ -8,10 +8,12 @@ import pytest
 import redis
 
 from actors.broker import create_broker
+from actors.errors import WorkerStopping
 from actors.queueing.broker import ClusterBroker
 from settings import keys
 from settings.config import Settings
 from settings.connections import queue_client
+from tests import stand_in_engine
 from tests.light_worker import leftovers, working
 from tests.servers import RedisServer
 from tests.waiting import wait_until
@@ -93,6 +95,25 @@ def test_while_it_ends_it_takes_nothing_more(
     bodies = [queue_redis.hget(keys.bodies(LANE), redis_id) for redis_id in queue_redis.lrange(keys.ready(LANE), 0, -1)]
     assert [dramatiq.Message.decode(body).kwargs["texts"] for body in bodies] == [["first"], ["second"]]
     assert queue_redis.info("stats")["total_commands_processed"] - commands < 300
+
+
+def test_tasks_whose_model_is_not_here_yet_do_not_hold_it_up(
+    broker: ClusterBroker, settings: Settings, queue_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dramatiq.actor(lambda **_: None, broker=broker, queue_name=keys.INFERENCE_QUEUE, actor_name="classify")
+    stopped, started = threading.Event(), threading.Event()
+    monkeypatch.setattr(stand_in_engine.Engine, "stop_bringing", lambda engine: stopped.set())
+
+    def download(text: str) -> str:
+        started.set()
+        assert stopped.wait(60)
+        raise WorkerStopping("the worker is shutting down")
+
+    with working(broker, download):
+        broker.enqueue(dramatiq.Message(keys.INFERENCE_QUEUE, "classify", (), {"model": "org/a", "texts": ["a"]}, {}))
+        assert started.wait(10)
+
+    assert queue_redis.hlen(keys.delayed_bodies(keys.INFERENCE_QUEUE)) == 1  # for another worker
 
 
 def test_delayed_messages_that_it_had_in_memory_go_back(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import pytest
 import redis
 from dramatiq import Message, Worker
 
@@ -27,34 +28,51 @@ class Process:
 
     def __init__(self, settings: Settings, worker_id: str = "gpu-1-7") -> None:
         self.requests_to_end = 0
-        self._broker = create_broker(settings)
-        self._worker = Worker(self._broker)
+        self.broker = create_broker(settings)
+        self._worker = Worker(self.broker)
         self._hooks = DeviceLoss(Claimed(), worker_id, self._request_end)  # type: ignore[arg-type]  # a fake claim
 
     def _request_end(self) -> None:
         self.requests_to_end += 1
 
+    def lose_device(self, error: DeviceLost, tasks: int = 1) -> None:
+        """The engine tells of it first; then its tasks end."""
+        self._hooks.note(self.broker, error)
+        for _ in range(tasks):
+            self.fail(error)
+
     def fail(self, error: ClusterError) -> None:
         task: Message[None] = Message(queue_name="inference", actor_name="embed", args=(), kwargs={}, options={})
-        self._hooks.after_process_message(self._broker, task, exception=error)
+        self._hooks.after_process_message(self.broker, task, exception=error)
 
     def shut_down(self) -> object:
         """The exit code that the hook asks for."""
         try:
-            self._hooks.after_worker_shutdown(self._broker, self._worker)
+            self._hooks.before_worker_shutdown(self.broker, self._worker)
+            self._hooks.after_worker_shutdown(self.broker, self._worker)
         except SystemExit as end:
             return end.code
         return None
 
 
-def test_the_first_task_that_meets_the_loss_ends_the_process(settings: Settings) -> None:
+@pytest.mark.parametrize("tasks", [0, 1, 3])
+def test_a_loss_ends_the_process_whether_tasks_met_it_or_not(settings: Settings, tasks: int) -> None:
     process = Process(settings)
 
-    for _ in range(3):
-        process.fail(DeviceLost("gone"))
+    process.lose_device(DeviceLost("gone"), tasks)
 
     assert process.requests_to_end == 1
+    assert process.broker.restraint.takes_none
     assert process.shut_down() == DEVICE_LOST_EXIT_CODE
+
+
+def test_a_process_that_ends_already_is_not_asked_once_more(settings: Settings) -> None:
+    process = Process(settings)
+    process.shut_down()
+
+    process.lose_device(DeviceLost("gone"))
+
+    assert process.requests_to_end == 0
 
 
 def test_other_failures_do_not(settings: Settings, queue_redis: redis.Redis) -> None:
@@ -73,7 +91,7 @@ def test_a_device_that_is_lost_with_one_task_after_another_is_quarantined(
     for number in range(3):
         assert Quarantine(queue_redis, queue_redis).reason(DEVICE) is None
         process = Process(settings, f"gpu-1-{number}")
-        process.fail(DeviceLost("gone"))
+        process.lose_device(DeviceLost("gone"))
         process.shut_down()
 
     assert Quarantine(queue_redis, queue_redis).reason(DEVICE)
@@ -81,7 +99,7 @@ def test_a_device_that_is_lost_with_one_task_after_another_is_quarantined(
 
 def test_a_faulty_device_is_quarantined_at_once(settings: Settings, queue_redis: redis.Redis) -> None:
     process = Process(settings)
-    process.fail(DeviceFaulty("three in a row"))
+    process.lose_device(DeviceFaulty("three in a row"))
 
     process.shut_down()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.errors import LoadTimedOut, ModelNotFound, StoreUnreachable
+from actors.errors import LoadTimedOut, ModelNotFound, StoreUnreachable, WorkerStopping
 from actors.model_store import folder_questions
 from actors.model_store.model_store import ModelStore
 from actors.model_store.reference import ModelReference
@@ -99,6 +99,36 @@ def test_one_that_waits_for_a_folder_that_hangs_gives_up_after_the_time_of_a_loa
 
     with pytest.raises(LoadTimedOut, match=r"asking the folder"):
         asked.wait(SECONDS)
+
+
+def test_whoever_waits_for_a_folder_that_hangs_is_told_when_the_store_stops(
+    share: Share, new_store: Callable[..., ModelStore], tmp_path: Path
+) -> None:
+    write_model(tmp_path / "models" / MODEL.name)
+    store = new_store()
+    asked = store.find(MODEL)
+
+    store.stop()
+
+    late = store.find(MODEL)
+    for each in (asked, late):
+        with pytest.raises(WorkerStopping):
+            each.result(0)
+    assert store.arriving == ()
+    share.may_answer.set()
+    wait_until(lambda: not [each for each in threading.enumerate() if each.name == "folder-question"], "all answered")
+    assert isinstance(asked.exception(), WorkerStopping)
+
+
+def test_a_store_that_has_stopped_still_tells_what_a_folder_says_at_once(
+    new_store: Callable[..., ModelStore], tmp_path: Path
+) -> None:
+    write_model(tmp_path / "models" / MODEL.name)
+    store = new_store()
+
+    store.stop()
+
+    assert store.find(MODEL).result(0).name == MODEL.name
 
 
 def test_the_server_is_asked_when_a_slow_folder_has_nothing(

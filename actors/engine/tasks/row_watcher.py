@@ -20,6 +20,9 @@ class RowWatcher(StoppingCriteria):  # type: ignore[misc]  # untyped when transf
         self._end_ids = frozenset(ends if isinstance(ends, list) else [] if ends is None else [ends])
         self._texts = [GrowingText(model.tokenizer, row.job.request.stop) for row in rows]
         self._ended = [False] * len(rows)
+        for row in rows:
+            if row.job.stream:
+                row.job.stream.begin()
 
     def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
         generated = input_ids.shape[1] - self._prompt_width
@@ -37,8 +40,8 @@ class RowWatcher(StoppingCriteria):  # type: ignore[misc]  # untyped when transf
         if not at_end:
             text.add(token)
         reason = "stop" if at_end or text.is_stopped else "length" if generated >= row.item.reserve else None
-        if row.job.publish and (piece := text.take(final=reason is not None)):
-            row.job.publish(piece)
+        if row.job.stream and (piece := text.take(final=reason is not None)):
+            row.job.stream.write(piece)
         if reason is None:
             return False
         whole = text.complete()  # may find a stop string that was undecided until now
