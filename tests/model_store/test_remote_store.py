@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import huggingface_hub
 import pytest
@@ -22,6 +23,7 @@ from actors.errors import (
     WorkerStopping,
 )
 from actors.model_store import disk_cache, download, model_store, registry
+from actors.model_store.disk_cache import DiskCache
 from actors.model_store.download import FILES_AT_ONCE
 from actors.model_store.model_store import ModelStore
 from actors.model_store.origin import Origin
@@ -345,6 +347,59 @@ def test_a_model_that_can_never_fit_is_refused_with_both_numbers(
 ) -> None:
     with pytest.raises(ModelTooLarge, match=f"{size_of_a_model(hub):,} bytes, and MODEL_CACHE_GB allows 10"):
         found(new_store(model_cache_gb=1e-8))
+
+
+def test_two_downloads_at_once_do_not_get_the_same_room(
+    hub: HubServer, new_store: Callable[..., ModelStore]
+) -> None:
+    write_model(hub.root / "org/other")
+    budget = 1.5 * size_of_a_model(hub) / 1e9
+    hub.gate = threading.Event()
+    first = new_store(model_cache_gb=budget).find(ModelReference(MODEL))
+    wait_until(lambda: hub.asked_for("model.safetensors"), "the first download has begun")
+
+    with pytest.raises(StoreFull, match="of MODEL_CACHE_GB"):
+        found(new_store(model_cache_gb=budget), "org/other")
+
+    hub.gate.set()
+    assert first.result(SECONDS).name == MODEL
+
+
+def test_the_spare_room_of_the_disk_is_not_given_to_two_downloads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = disk_cache.SPARE_BYTES + 1_000
+    monkeypatch.setattr(disk_cache.shutil, "disk_usage", lambda folder: SimpleNamespace(free=free))
+    one, another = (DiskCache(tmp_path, None) for _ in range(2))
+    first, second = ModelReference("org/a", "r1"), ModelReference("org/b", "v1.0")
+
+    with one.download_lock(first):
+        one.make_room(first, 800)
+        with another.download_lock(second), pytest.raises(StoreFull, match="are free"):
+            another.make_room(second, 800)
+    with another.download_lock(second):
+        another.make_room(second, 800)  # nobody goes on with the first
+
+
+def test_what_came_of_another_download_is_not_counted_twice(tmp_path: Path) -> None:
+    one, another = (DiskCache(tmp_path, 1_000) for _ in range(2))
+    first, second = ModelReference("org/a", "r1"), ModelReference("org/b", "v1.0")
+
+    with one.download_lock(first):
+        one.make_room(first, 800)
+        (one.download_folder(first) / "part").write_bytes(bytes(500))
+        with another.download_lock(second):
+            another.make_room(second, 200)
+
+
+def test_what_came_before_needs_no_room_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = disk_cache.SPARE_BYTES + 300
+    monkeypatch.setattr(disk_cache.shutil, "disk_usage", lambda folder: SimpleNamespace(free=free))
+    cache, reference = DiskCache(tmp_path, 1_000), ModelReference("org/a", "r1")
+
+    with cache.download_lock(reference):
+        (cache.download_folder(reference) / "part").write_bytes(bytes(700))
+        cache.make_room(reference, 1_000)
 
 
 def test_nothing_is_fetched_to_a_full_disk(
