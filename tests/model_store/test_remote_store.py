@@ -182,6 +182,21 @@ def test_wrong_bytes_are_told_and_removed(hub: HubServer, new_store: Callable[..
     assert found(new_store()).parameter_count == 6
 
 
+def test_each_file_is_read_once_to_be_verified(
+    hub: HubServer, new_store: Callable[..., ModelStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, digest_of = list[str](), download.digest_of
+
+    def noted(path: Path, like: str) -> str:
+        read.append(path.name)
+        return digest_of(path, like)
+
+    monkeypatch.setattr(download, "digest_of", noted)
+    found(new_store())
+
+    assert sorted(read) == ["config.json.part", "model.safetensors.part", "tokenizer.json.part"]
+
+
 def test_each_answer_of_the_server_has_its_error(hub: HubServer, new_store: Callable[..., ModelStore]) -> None:
     for status, error in ((404, ModelNotFound), (403, ModelRefused), (500, StoreUnreachable), (429, StoreUnreachable)):
         hub.status = status
