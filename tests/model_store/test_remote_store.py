@@ -22,7 +22,7 @@ from actors.errors import (
     StoreUnreachable,
     WorkerStopping,
 )
-from actors.model_store import disk_cache, download, model_store, registry
+from actors.model_store import disk_cache, download, model_store, progress, registry
 from actors.model_store.disk_cache import DiskCache
 from actors.model_store.download import FILES_AT_ONCE
 from actors.model_store.model_store import ModelStore
@@ -364,9 +364,7 @@ def test_a_model_that_can_never_fit_is_refused_with_both_numbers(
         found(new_store(model_cache_gb=1e-8))
 
 
-def test_two_downloads_at_once_do_not_get_the_same_room(
-    hub: HubServer, new_store: Callable[..., ModelStore]
-) -> None:
+def test_two_downloads_at_once_do_not_get_the_same_room(hub: HubServer, new_store: Callable[..., ModelStore]) -> None:
     write_model(hub.root / "org/other")
     budget = 1.5 * size_of_a_model(hub) / 1e9
     hub.gate = threading.Event()
@@ -467,24 +465,72 @@ def entry(status: str, **fields: object) -> dict[str, object]:
     return {"id": "org-other", "name": "org/other", "type": "llm", "status": status, "size_gb": 1, **fields}
 
 
-def test_what_the_model_manager_is_downloading_is_waited_for(
-    hub: HubServer, new_store: Callable[..., ModelStore], tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO)
-    (tmp_path / "shared").mkdir()
-    answers = iter(["downloading"] * 3)
+class Arriving:
+    """A model that the model-manager downloads, as far as the test lets it."""
 
-    def answer() -> dict[str, object]:
-        if status := next(answers, None):
-            return entry(status, download_progress=0.5)
-        if not (tmp_path / "shared/org/other").exists():
-            write_model(tmp_path / "shared/org/other")
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.share, self.asked = folder, 0.0, 0
+
+    def __call__(self) -> dict[str, object]:
+        self.asked += 1
+        if self.share < 1:
+            return entry("downloading", download_progress=self.share)
+        write_model(self.folder)
         return entry("available")
 
-    hub.models["org-other"] = answer
 
-    assert found(new_store(model_manager_path=tmp_path / "shared"), "org/other").name == "org/other"
-    assert "is downloading org/other: 50% is there" in caplog.text
+@pytest.fixture
+def arriving(hub: HubServer, tmp_path: Path) -> Arriving:
+    """org/other, on its way into the shared folder."""
+    (tmp_path / "shared").mkdir()
+    hub.manager.models["org-other"] = model = Arriving(tmp_path / "shared/org/other")
+    return model
+
+
+def test_what_the_model_manager_is_downloading_is_waited_for(
+    arriving: Arriving, new_store: Callable[..., ModelStore], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    coming = new_store(model_manager_path=tmp_path / "shared").find(ModelReference("org/other"))
+    arriving.share = 0.5
+    wait_until(lambda: arriving.asked > 5, "it is asked for again and again")
+
+    arriving.share = 1.0
+
+    assert coming.result(SECONDS).name == "org/other"
+    assert caplog.text.count("The model-manager is downloading org/other") == 1
+
+
+def test_how_far_the_model_manager_is_is_told_in_bytes_and_time(
+    arriving: Arriving, new_store: Callable[..., ModelStore], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "LEAST_SECONDS", 0.0)
+    store = new_store(model_manager_path=tmp_path / "shared")
+    coming = store.find(ModelReference("org/other"))
+    wait_until(lambda: arriving.asked > 1, "the first look was told")
+    arriving.share = 0.25
+
+    wait_until(lambda: any(told.seconds_left for told in store.arriving), "the time that is left is known")
+    (told,) = store.arriving
+
+    assert (told.phase, told.done_bytes, told.total_bytes) == ("waiting for the registry", 250_000_000, 10**9)
+    arriving.share = 1.0
+    coming.result(SECONDS)
+
+
+def test_a_large_model_may_take_the_model_manager_longer(
+    arriving: Arriving, new_store: Callable[..., ModelStore], tmp_path: Path
+) -> None:
+    times = {"model_load_timeout": 1, "model_load_seconds_per_gb": 600}
+    coming = new_store(model_manager_path=tmp_path / "shared", **times).find(ModelReference("org/other"))
+
+    wait_until(lambda: arriving.asked > 0, "it is waited for")
+    wait_until(lambda: coming.progress.seconds > 1.1 or coming.done(), "MODEL_LOAD_TIMEOUT is over")
+
+    assert not coming.done()
+    assert coming.progress.limit_seconds == 601
+    arriving.share = 1.0
+    coming.result(SECONDS)
 
 
 @pytest.mark.parametrize(
@@ -499,7 +545,7 @@ def test_what_the_model_manager_is_downloading_is_waited_for(
 def test_what_the_model_manager_cannot_give_has_its_error(
     hub: HubServer, new_store: Callable[..., ModelStore], status: str, error: type[Exception], text: str
 ) -> None:
-    hub.models["org-other"] = lambda: entry(status)
+    hub.manager.models["org-other"] = lambda: entry(status)
 
     with pytest.raises(error, match=text):
         found(new_store(model_load_timeout=1), "org/other")
@@ -509,8 +555,8 @@ def test_a_path_of_the_model_manager_is_taken_inside_the_shared_folder_only(
     hub: HubServer, new_store: Callable[..., ModelStore], tmp_path: Path
 ) -> None:
     inside, outside = write_model(tmp_path / "shared/somewhere"), write_model(tmp_path / "outside")
-    hub.models["org-other"] = lambda: entry("available", path=str(inside))
-    hub.models["org-third"] = lambda: entry("available", name="org/third", local_path=str(outside))
+    hub.manager.models["org-other"] = lambda: entry("available", path=str(inside))
+    hub.manager.models["org-third"] = lambda: entry("available", name="org/third", local_path=str(outside))
     store = new_store(model_manager_path=tmp_path / "shared")
 
     assert found(store, "org/other").folder == inside
@@ -521,22 +567,24 @@ def test_a_path_of_the_model_manager_is_taken_inside_the_shared_folder_only(
 def test_an_id_that_the_model_manager_does_not_take_is_not_found(
     hub: HubServer, new_store: Callable[..., ModelStore]
 ) -> None:
-    hub.models["org-other"] = lambda: 422
+    with pytest.raises(ModelNotFound, match=r"microsoft/phi-1\.5"):
+        Origin(hub.url).ask("/models/microsoft-phi-1.5", "microsoft/phi-1.5")
+    with pytest.raises(ModelNotFound, match=r"microsoft/phi-1\.5"):
+        found(new_store(), "microsoft/phi-1.5")
 
-    with pytest.raises(ModelNotFound, match="org/other"):
-        found(new_store(), "org/other")
 
+@pytest.mark.parametrize("path", ["/models/org-other/", "/models/org-other"])
+def test_a_redirect_within_the_server_is_followed(path: str, hub: HubServer) -> None:
+    hub.manager.models["org-other"] = lambda: entry("available")
 
-def test_a_redirect_within_the_server_is_followed(hub: HubServer) -> None:
-    hub.models["org-other"] = lambda: entry("available")
-
-    assert Origin(hub.url).ask("/models/org-other/", "a model")["name"] == "org/other"
+    assert Origin(hub.url).ask(path, "a model")["name"] == "org/other"
+    assert Origin(hub.url).ask("/models", "all models")["total"] == 1
 
 
 def test_another_model_under_the_same_id_is_not_taken_for_it(
     hub: HubServer, new_store: Callable[..., ModelStore]
 ) -> None:
-    hub.models["org-other"] = lambda: entry("available", name="org-other/or-not")
+    hub.manager.models["org-other"] = lambda: entry("available", name="org-other/or-not")
 
     with pytest.raises(ModelNotFound):
         found(new_store(), "org/other")
