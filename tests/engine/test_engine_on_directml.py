@@ -7,6 +7,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
@@ -196,3 +197,28 @@ def test_a_bfloat16_checkpoint_is_loaded_in_float32_or_in_what_is_said_of_it(
     printed = _run(directml_site, own_models, tmp_path, 0, script, MODEL_DTYPES=f"{LANGUAGE_MODEL}=float16")
 
     assert printed.splitlines() == ["float32 {'torch.float32'}", "float16 {'torch.float16'}"]
+
+
+@pytest.mark.parametrize(("held", "is_missing"), [("peak_bytes", True), ("allocated_bytes", False)])
+def test_memory_that_a_driver_keeps_is_seen_although_torch_directml_says_that_nothing_is_taken(
+    held: str, is_missing: bool, directml_site: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    script = f"""
+        from actors.devices.dxcore import DXCore
+        from actors.devices.windows_adapter import WindowsAdapter
+        from tests.devices.dxcore_library import DXCoreLibrary, FakeAdapter
+        held = lambda: torch_directml.fake_adapters.{held}(0)
+        dxcore = DXCore(DXCoreLibrary([FakeAdapter(luid=7, name="Fake Adapter", held=held)]))
+        engine._device._adapter = WindowsAdapter(dxcore.adapters()[0], dxcore)
+        run("classify", model=classifier, texts=["a text"]).future.result()
+        (model,) = engine.status().models
+        footprint = model.footprint
+        del model
+        print(engine._device.memory().allocated, engine.unreturned.bytes)
+        engine.hold("unload", classifier).result()
+        print(engine.unreturned.bytes == {"footprint" if is_missing else "0"})
+    """
+
+    printed = _run(directml_site, model_folder, tmp_path, 0, script, FAKE_GPU_MEMORY_SAYS_0="1")
+
+    assert printed == "0 None\nTrue\n"
