@@ -94,6 +94,9 @@ class Device(Protocol):
     def memory(self) -> DeviceMemory:
         """Reads the device's memory; callable from any thread."""
 
+    def after_batch(self) -> None:
+        """Called after each batch, for figures that only the device thread may read."""
+
     def activity(self) -> DeviceActivity:
         """Reads how hard it works; callable from any thread."""
 

@@ -3,7 +3,9 @@
 import importlib.metadata
 import inspect
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -189,6 +191,39 @@ def test_memory_counts_what_this_process_allocated_on_this_adapter(
     assert device.memory().allocated == before + 3 * MEBIBYTE
     assert (device.memory().total, device.memory().used) == (None, None)
     del kept, elsewhere
+
+
+def test_other_threads_get_what_the_device_thread_read_after_its_last_batch(
+    device: DirectMLDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = sys.modules["torch_directml"]
+    asked_in, tell = list[int](), own.gpu_memory
+
+    def told(*arguments: Any, **options: Any) -> list[float]:
+        asked_in.append(threading.get_ident())
+        shares: list[float] = tell(*arguments, **options)
+        return shares
+
+    monkeypatch.setattr(own, "gpu_memory", told)
+    with ThreadPoolExecutor(1) as others:
+        before = device.memory().allocated
+        kept = device.place_tensors({"kept": torch.zeros(3 * MEBIBYTE, dtype=torch.uint8)})
+        assert others.submit(device.memory).result().allocated == before
+
+        device.after_batch()
+
+        assert others.submit(device.memory).result().allocated == device.memory().allocated == before + 3 * MEBIBYTE
+    assert set(asked_in) == {threading.get_ident()}
+    del kept
+
+
+def test_a_lost_adapter_tells_no_memory(device: DirectMLDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: Any, **options: Any) -> list[float]:
+        raise RuntimeError("The GPU device instance has been suspended.")
+
+    monkeypatch.setattr(sys.modules["torch_directml"], "gpu_memory", refuse)
+
+    assert device.memory().allocated is None
 
 
 def _greedy(model: Any, prompt: torch.Tensor) -> list[int]:
