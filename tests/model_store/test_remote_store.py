@@ -223,6 +223,17 @@ def test_no_other_server_is_asked_whatever_this_one_says(
         assert other.requests == []
 
 
+def test_no_proxy_of_the_environment_is_asked(
+    hub: HubServer, new_store: Callable[..., ModelStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+
+    assert found(new_store()).name == MODEL
+
+
 def test_what_is_cached_serves_while_the_server_is_away(
     hub: HubServer, new_store: Callable[..., ModelStore], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -317,6 +328,22 @@ def test_four_processes_download_once(hub: HubServer, tmp_path: Path) -> None:
     assert hub.asked_for("model.safetensors") == 1
 
 
+def test_a_store_that_stops_waits_no_more_for_another_process(
+    hub: HubServer, new_store: Callable[..., ModelStore], tmp_path: Path
+) -> None:
+    store = new_store()
+    with DiskCache(tmp_path / "cache", None).download_lock(ModelReference(MODEL, hub.commit(MODEL))):
+        future = store.find(ModelReference(MODEL))
+        wait_until(
+            lambda: [told.phase for told in store.arriving] == ["waiting for another process"], "it waits for another"
+        )
+
+        store.stop()
+
+        assert isinstance(future.exception(SECONDS), WorkerStopping)
+    assert not hub.asked_for("config.json")
+
+
 def size_of_a_model(hub: HubServer) -> int:
     return sum(path.stat().st_size for path in hub.files(MODEL))
 
@@ -337,6 +364,25 @@ def test_the_model_that_was_not_used_for_the_longest_time_makes_room(
     found(new_store(model_cache_gb=budget), "org/m2")
 
     assert [folder.exists() for folder in folders] == [False, True]
+
+
+def test_a_model_that_was_used_again_is_kept_before_one_that_was_not(
+    hub: HubServer, new_store: Callable[..., ModelStore]
+) -> None:
+    for number in range(3):
+        write_model(hub.root / f"org/m{number}")
+    budget = 2.5 * sum(path.stat().st_size for path in hub.files("org/m0")) / 1e9
+    folders = []
+    for number in (0, 1, 0):
+        store = new_store(model_cache_gb=budget)
+        folders.append(found(store, f"org/m{number}").folder)
+        release(store)
+        if len(folders) < 3:
+            os.utime(folders[-1], (number, number))
+
+    found(new_store(model_cache_gb=budget), "org/m2")
+
+    assert [folder.exists() for folder in folders[:2]] == [True, False]
 
 
 def release(store: ModelStore) -> None:
@@ -440,6 +486,17 @@ def test_models_that_are_loaded_stay_on_the_disk(hub: HubServer, tmp_path: Path)
     store.stop()
 
     assert (held_while_loaded, len(store._remote.cache.held)) == (1, 0)
+
+
+def test_models_that_a_task_was_lately_asked_for_stay_on_the_disk(
+    hub: HubServer, new_store: Callable[..., ModelStore]
+) -> None:
+    store = new_store()
+    stored = found(store)
+
+    store.let_go_of_the_unused()
+
+    assert [reference.name for reference in store._remote.cache.held] == [stored.name]
 
 
 def test_the_shared_folder_comes_first(hub: HubServer, new_store: Callable[..., ModelStore], tmp_path: Path) -> None:
