@@ -13,6 +13,7 @@ from actors.queueing.keep_alive import keep_alive_option
 from actors.queueing.reachability import redis_reached
 from actors.queueing.results import result_backend
 from settings import keys
+from settings.events import StoredEvent, read_events
 from settings.records import WorkerRecord, readable_worker
 from settings.worker_commands import (
     COMMAND_SECONDS,
@@ -47,6 +48,15 @@ class Workers:
             texts = cast("list[bytes | None]", client.mget([keys.worker(each.decode()) for each in ids])) if ids else []
         records = [record for text in texts if (record := readable_worker(text))]
         return tuple(sorted(records, key=lambda record: record.worker_id))
+
+    def events(self, since: str | None = None) -> tuple[StoredEvent, ...]:
+        """What has happened to workers and their models after the event with an id, the oldest first.
+
+        Raises:
+          RedisUnreachable: When Redis does not answer.
+        """
+        with redis_reached():
+            return read_events(self._broker.client, since)
 
     def _command(self, worker_id: str, action: Action, timeout: float, **fields: Any) -> CommandOutcome:
         deadline_ms(timeout, time.time())  # which says what is wrong with a timeout
@@ -129,6 +139,10 @@ class AsyncWorkers:
     async def records(self) -> tuple[WorkerRecord, ...]:
         """As `Workers.records`."""
         return await asyncio.to_thread(self._workers.records)
+
+    async def events(self, since: str | None = None) -> tuple[StoredEvent, ...]:
+        """As `Workers.events`."""
+        return await asyncio.to_thread(self._workers.events, since)
 
 
 class AsyncRemoteWorker:

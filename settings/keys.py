@@ -43,6 +43,9 @@ PAUSED = "cm:paused"
 #: Stream of what operators have done through the monitor, capped at about a thousand entries.
 AUDIT = "cm:audit"
 
+#: Stream of what has happened to workers and their models, capped at about a thousand entries, with a TTL.
+EVENTS = "cm:events"
+
 #: The cluster's last health summary, with a TTL.
 HEALTH = "cm:health"
 

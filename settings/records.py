@@ -35,6 +35,20 @@ LoadPhase = Literal[
 ]
 
 
+LifecycleKind = Literal[
+    "started",
+    "loading",
+    "loaded",
+    "unloaded",
+    "load failed",
+    "draining",
+    "quarantined",
+    "resumed",
+    "device lost",
+    "ended",
+]
+
+
 class Record(BaseModel):
     """A frozen value that reads what newer writers added without a complaint."""
 
@@ -139,6 +153,21 @@ class WorkerRecord(Record):
     software: dict[str, str] = {}
     started_at: float
     sent_at: float
+
+
+class LifecycleEvent(Record):
+    """Something that has happened to a worker process, or to a model in it."""
+
+    version: int = RECORD_VERSION
+    worker_id: str
+    event: str
+    """One of `LifecycleKind`, or what a newer writer calls it."""
+    model: str | None = None
+    """With its revision where that is known."""
+    phase: str | None = None
+    """One of `LoadPhase`, of a model that is on its way."""
+    error: str | None = None
+    """The class of a failure."""
 
 
 def readable_worker(text: bytes | None) -> WorkerRecord | None:

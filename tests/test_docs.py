@@ -16,7 +16,7 @@ from actors.payloads import REQUESTS, ChatMessage, Metadata, Request, Timings
 from settings import keys
 from settings.config import Settings
 from settings.explanation import Estimate, Explanation, Place
-from settings.records import ClusterHealth, DeviceRecord, ModelRecord, Record, TaskRecord, WorkerRecord
+from settings.records import ClusterHealth, DeviceRecord, LifecycleEvent, ModelRecord, Record, TaskRecord, WorkerRecord
 from settings.worker_answers import WorkerAnswer
 from settings.worker_commands import CommandOutcome
 
@@ -96,7 +96,7 @@ def test_every_field_of_messages_and_results_is_named(model: type[BaseModel]) ->
     assert [name for name in model.model_fields if not re.search(rf"[`\"]{name}[`\"]", DOCUMENTS["docs/api.md"])] == []
 
 
-@pytest.mark.parametrize("record", [WorkerRecord, DeviceRecord, ModelRecord, TaskRecord, ClusterHealth])
+@pytest.mark.parametrize("record", [WorkerRecord, DeviceRecord, ModelRecord, TaskRecord, ClusterHealth, LifecycleEvent])
 def test_every_field_of_a_stored_record_is_named(record: type[Record]) -> None:
     assert [name for name in record.model_fields if f"`{name}`" not in section("Records")] == []
 

@@ -41,13 +41,15 @@ class DeviceName:
 class DeviceMemory:
     """Bytes of a device's memory, each None when nobody can tell.
 
-    `used` is what everything on this host uses of it, `allocated` what this process's tensors take. `shared_total` is
-    RAM of the host that a driver lends to the device; models are never budgeted on it.
+    `used` is what everything on this host uses of it, `allocated` what this process's tensors take, `used_by_process`
+    what the system says that this process holds, also for tensors to come. `shared_total` is RAM of the host that a
+    driver lends to the device; models are never budgeted on it.
     """
 
     total: int | None = None
     used: int | None = None
     allocated: int | None = None
+    used_by_process: int | None = None
     shared_total: int | None = None
     shared_used: int | None = None
     source: str | None = None
@@ -91,6 +93,9 @@ class Device(Protocol):
 
     def memory(self) -> DeviceMemory:
         """Reads the device's memory; callable from any thread."""
+
+    def after_batch(self) -> None:
+        """Called after each batch, for figures that only the device thread may read."""
 
     def activity(self) -> DeviceActivity:
         """Reads how hard it works; callable from any thread."""

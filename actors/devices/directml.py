@@ -8,7 +8,9 @@ guard below stands for one such case. It has no bfloat16, float64 and complex nu
 import importlib
 import importlib.metadata
 import importlib.util
+import logging
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +27,8 @@ from actors.devices.windows_adapter import WindowsAdapter
 from actors.errors import DeviceUnavailable, ModelRefused
 from settings.config import Settings
 
+logger = logging.getLogger(__name__)
+
 #: What DirectML holds without aborting the process.
 ACCEPTED_DTYPES = frozenset(
     {torch.float32, torch.float16, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool}
@@ -40,7 +44,7 @@ THIS_PROCESS = "torch-directml (this process)"
 
 
 class DirectMLDevice(TorchDevice):
-    """One DirectX 12 adapter, in torch-directml's own order."""
+    """One DirectX 12 adapter, in torch-directml's own order. The thread that opens it is the device thread."""
 
     dtypes = frozenset({"float32", "float16"})
     keeps_checkpoint_dtype = False
@@ -53,6 +57,9 @@ class DirectMLDevice(TorchDevice):
     ) -> None:
         super().__init__(name, label, torch_device)
         self._adapter, self._fallbacks = adapter, CpuFallbacks()
+        # torch-directml bears one thread, and its memory is asked for by others too: they get what this one read last.
+        self._thread = threading.get_ident()
+        self._allocated: int | None = None
         self.identity = adapter.adapter.identity if adapter else None
 
     def place_module(self, module: torch.nn.Module) -> torch.nn.Module:
@@ -72,14 +79,25 @@ class DirectMLDevice(TorchDevice):
         return {name: _accepted(name, tensor).to(self.torch_device) for name, tensor in tensors.items()}
 
     def memory(self) -> DeviceMemory:
-        # A list with the used share of each MiB of this process's heap; it tells nothing of the adapter as a whole.
-        used_shares = _torch_directml().gpu_memory(self.name.index, mb_per_tile=1)
-        allocated = int(sum(used_shares) * MEBIBYTE)
+        if threading.get_ident() == self._thread:
+            self._allocated = self._read_allocated()
         if self._adapter is None:
-            return DeviceMemory(allocated=allocated, source=THIS_PROCESS)
+            return DeviceMemory(allocated=self._allocated, source=THIS_PROCESS)
         memory = self._adapter.memory()
         source = memory.source if memory.used is not None else f"{memory.source}, {THIS_PROCESS}"
-        return replace(memory, allocated=allocated, source=source)
+        return replace(memory, allocated=self._allocated, source=source)
+
+    def after_batch(self) -> None:
+        self._allocated = self._read_allocated()
+
+    def _read_allocated(self) -> int | None:
+        """What this process's tensors take, or 0 where torch-directml does not know. On the device thread only."""
+        # A list with the used share of each MiB of this process's heap; it tells nothing of the adapter as a whole.
+        try:
+            return int(sum(_torch_directml().gpu_memory(self.name.index, mb_per_tile=1)) * MEBIBYTE)
+        except RuntimeError as error:  # a lost adapter, which the next computation tells in its own words
+            logger.debug("%s tells no memory: %s", self.name, error)
+            return None
 
     def activity(self) -> DeviceActivity:
         return self._adapter.activity() if self._adapter else DeviceActivity()

@@ -37,7 +37,7 @@ GET_PROPERTY, GET_PROPERTY_SIZE, IS_QUERY_STATE_SUPPORTED, QUERY_STATE = 6, 7, 8
 
 # Members of DXCoreAdapterProperty, DXCoreAdapterState and DXCoreAdapterPreference.
 INSTANCE_LUID, DRIVER_DESCRIPTION, DEDICATED_MEMORY, SHARED_MEMORY, IS_HARDWARE, IS_INTEGRATED = 0, 2, 7, 9, 11, 12
-MEMORY_USAGE = 2
+MEMORY_USAGE, PROCESS_MEMORY_USAGE = 2, 3
 HIGH_PERFORMANCE = 2
 
 MemoryKind = Literal["dedicated", "shared"]
@@ -50,6 +50,12 @@ class MemoryUsage(ctypes.Structure):
     """What all processes take of an adapter: promised to them, and there at this moment."""
 
     _fields_ = [("committed", c_uint64), ("resident", c_uint64)]
+
+
+class ProcessMemoryUsage(ctypes.Structure):
+    """The same of one process, as far as it may be known."""
+
+    _fields_ = [("committed", c_uint64), ("resident", c_uint64), ("is_known", c_bool)]
 
 
 @dataclass(frozen=True)
@@ -100,18 +106,31 @@ class DXCore:
 
     def used_bytes(self, luid: int, kind: MemoryKind) -> int | None:
         """What all processes have in an adapter's memory; None on a Windows that does not tell."""
+        usage = MemoryUsage()
+        question = (c_uint32 * 2)(0, MEMORY_KINDS[kind])
+        return int(usage.resident) if self._query(luid, MEMORY_USAGE, question, usage) else None
+
+    def process_bytes(self, luid: int, kind: MemoryKind, pid: int) -> int | None:
+        """What one process holds of an adapter's memory; None on a Windows that does not tell, or not of it."""
+        usage = ProcessMemoryUsage()
+        question = (c_uint32 * 3)(0, MEMORY_KINDS[kind], pid)
+        is_known = self._query(luid, PROCESS_MEMORY_USAGE, question, usage) and usage.is_known
+        # What is there at this moment may be less: Windows moves it out when others need the room.
+        return int(usage.committed) if is_known else None
+
+    def _query(self, luid: int, state: int, question: Any, answer: Any) -> bool:
+        """Fills in the answer; False when there is none."""
         with self._factory() as factory:
             get = _method(factory, GET_ADAPTER_BY_LUID, c_int32, c_void_p, c_void_p, c_void_p)
             name = c_uint64(luid)
             with _opened("GetAdapterByLuid", get, ctypes.byref(name), ctypes.byref(ADAPTER)) as adapter:
-                if not _method(adapter, IS_QUERY_STATE_SUPPORTED, c_bool, c_uint32)(MEMORY_USAGE):
-                    return None
-                question, usage = (c_uint32 * 2)(0, MEMORY_KINDS[kind]), MemoryUsage()
+                if not _method(adapter, IS_QUERY_STATE_SUPPORTED, c_bool, c_uint32)(state):
+                    return False
                 query = _method(adapter, QUERY_STATE, c_int32, c_uint32, c_size_t, c_void_p, c_size_t, c_void_p)
-                sizes = ctypes.sizeof(question), ctypes.sizeof(usage)
-                result = query(MEMORY_USAGE, sizes[0], ctypes.byref(question), sizes[1], ctypes.byref(usage))
-                _check("QueryState", result)
-                return int(usage.resident)
+                sizes = ctypes.sizeof(question), ctypes.sizeof(answer)
+                result = query(state, sizes[0], ctypes.byref(question), sizes[1], ctypes.byref(answer))
+                _check(f"QueryState({state})", result)
+                return True
 
     @contextmanager
     def _factory(self) -> Iterator[c_void_p]:

@@ -16,6 +16,11 @@ def bytes_of_adapter(instances: Mapping[str, float], identity: str) -> int | Non
     return int(sum(parts)) if parts else None
 
 
+def bytes_of_process(instances: Mapping[str, float], identity: str, pid: int) -> int | None:
+    """The bytes of one process on one adapter, from instances like `pid_4711_luid_0x00000000_0x0000D1A3_phys_0`."""
+    return bytes_of_adapter(instances, f"pid_{pid}_{identity}")
+
+
 def busy_percent_of_adapter(instances: Mapping[str, float], identity: str) -> float | None:
     """How busy its busiest engine is, all processes together, as the Task Manager shows it."""
     engines: dict[str, float] = {}
@@ -52,6 +57,7 @@ class GpuCounters:
         self._identity = identity
         self._dedicated = Counter(pdh, r"\GPU Adapter Memory(*)\Dedicated Usage", pdh.PDH_FMT_LARGE)
         self._shared = Counter(pdh, r"\GPU Adapter Memory(*)\Shared Usage", pdh.PDH_FMT_LARGE)
+        self._of_processes = Counter(pdh, r"\GPU Process Memory(*)\Dedicated Usage", pdh.PDH_FMT_LARGE)
         self._busy = Counter(pdh, r"\GPU Engine(*)\Utilization Percentage", pdh.PDH_FMT_DOUBLE)
 
     def dedicated_bytes(self) -> int | None:
@@ -59,6 +65,10 @@ class GpuCounters:
 
     def shared_bytes(self) -> int | None:
         return bytes_of_adapter(self._shared.instances(), self._identity)
+
+    def process_bytes(self, pid: int) -> int | None:
+        """Dedicated ones."""
+        return bytes_of_process(self._of_processes.instances(), self._identity, pid)
 
     def busy_percent(self) -> float | None:
         return busy_percent_of_adapter(self._busy.instances(), self._identity)

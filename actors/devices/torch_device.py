@@ -35,6 +35,9 @@ class TorchDevice:
     def memory(self) -> DeviceMemory:
         return DeviceMemory()
 
+    def after_batch(self) -> None:
+        """Nothing to read: what torch's drivers tell, they tell every thread."""
+
     def activity(self) -> DeviceActivity:
         return DeviceActivity()
 

@@ -48,10 +48,16 @@ class WindowsAdapter:
         (used, source), (shared_used, _) = self._used("dedicated"), self._used("shared")
         if self.adapter.is_integrated:
             # It computes in the host's RAM, and what is set aside for it (128 MB, say) bounds nothing.
-            return DeviceMemory(shared_total=self.adapter.shared_bytes, shared_used=shared_used, source="DXCore")
+            return DeviceMemory(
+                used_by_process=self._used_by_process("shared"),
+                shared_total=self.adapter.shared_bytes,
+                shared_used=shared_used,
+                source="DXCore",
+            )
         return DeviceMemory(
             total=self.adapter.dedicated_bytes or None,
             used=used,
+            used_by_process=self._used_by_process("dedicated"),
             shared_total=self.adapter.shared_bytes,
             shared_used=shared_used,
             source=source,
@@ -73,3 +79,14 @@ class WindowsAdapter:
             used = self.counters.dedicated_bytes() if kind == "dedicated" else self.counters.shared_bytes()
             return used, "DXCore" if used is None else "DXCore (total), PDH (used)"
         return used, "DXCore"
+
+    def _used_by_process(self, kind: MemoryKind) -> int | None:
+        """The bytes that this process holds; the counters know the dedicated ones."""
+        try:
+            held = self.dxcore.process_bytes(self.adapter.luid, kind, os.getpid())
+        except OSError as error:
+            logger.debug("%s", error)
+            held = None
+        if held is None and self.counters and kind == "dedicated":
+            return self.counters.process_bytes(os.getpid())
+        return held

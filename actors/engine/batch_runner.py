@@ -69,6 +69,7 @@ class BatchRunner:
             return error
         finally:
             self.is_computing = False
+            self._device.after_batch()
         return None
 
     def _run_what_is_left(

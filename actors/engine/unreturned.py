@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from actors.devices.backend import Device
+from actors.devices.backend import Device, DeviceMemory
 from actors.engine.work import ModelKey
 
 logger = logging.getLogger(__name__)
@@ -29,11 +29,15 @@ class Unreturned:
     @contextmanager
     def measured(self, device: Device, key: ModelKey, footprint: int) -> Iterator[None]:
         """Measures what unloading a model, inside the context, gives back."""
-        before = device.memory().allocated
+        memory = device.memory()
+        tell = _figure(memory)
+        before = tell(memory)
         yield
-        if (missing := missing_bytes(footprint, before, device.memory().allocated)) is None:
+        after = tell(device.memory())
+        if (missing := missing_bytes(footprint, before, after)) is None:
             return
-        self.bytes = (self.bytes or 0) + missing
+        # What stayed of one model may hold the next, and be missing again: no more is than the process still holds.
+        self.bytes = min((self.bytes or 0) + missing, after or 0)
         if missing:
             logger.warning("Unloading %s left %d of its %d bytes on %s.", key, missing, footprint, device.name)
 
@@ -45,10 +49,18 @@ class Unreturned:
         self.when_due(f"unloaded models left {self.bytes:,} bytes of the device's memory taken")
 
 
+def _figure(memory: DeviceMemory) -> Callable[[DeviceMemory], int | None]:
+    """Which figure tells what this process takes: its tensors', else the system's, which counts what is kept for later.
+
+    torch-directml may say 0 throughout.
+    """
+    return (lambda told: told.allocated) if memory.allocated else (lambda told: told.used_by_process)
+
+
 def missing_bytes(footprint: int, before: int | None, after: int | None) -> int | None:
     """What an unload should have given back and did not; None when the device's figures cannot tell.
 
-    A driver that says that less was allocated than the model took does not know: torch-directml may say 0 throughout.
+    One that says that less was taken than by this model alone does not know.
     """
     if before is None or after is None or before < footprint:
         return None

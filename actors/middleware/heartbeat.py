@@ -15,11 +15,13 @@ from dramatiq.middleware import Middleware
 from actors.context import device_worker
 from actors.middleware.device_claim import DeviceClaim
 from actors.queueing.broker import ClusterBroker
+from actors.serving.lifecycle import Lifecycle
 from actors.versions import installed_versions
 from settings import keys
 from settings.capacity import LIVE_SECONDS, note_service
 from settings.config import Settings
 from settings.connections import HEARTBEAT, queue_client
+from settings.events import note_events
 from settings.footprints import ceiling_field, field, note_ceiling, note_footprints
 from settings.records import (
     BEAT_SECONDS,
@@ -60,7 +62,8 @@ class Heartbeat(Middleware):
         self._queues: tuple[str, ...] = ()
         self._started_at = time.time()
         self._software = installed_versions()
-        self._mutex = threading.Lock()
+        self._mutex, self._beating = threading.Lock(), threading.Lock()
+        self._lifecycle = Lifecycle(worker_id)
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -76,6 +79,7 @@ class Heartbeat(Middleware):
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Main thread, when tasks are being taken."""
         self._state = "idle"
+        self._lifecycle.note("started")
         self._beat()
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
@@ -87,8 +91,10 @@ class Heartbeat(Middleware):
         self._ended.set()
         if self._thread:
             self._thread.join()
+        self._lifecycle.note("ended")
         try:
-            with self._redis.pipeline(transaction=True) as pipe:
+            with self._lifecycle.telling(None) as events, self._redis.pipeline(transaction=True) as pipe:
+                note_events(pipe, events)
                 pipe.delete(keys.worker(self._worker_id))
                 pipe.zrem(keys.WORKERS, self._worker_id)
                 pipe.zrem(keys.DEVICES, self._worker_id)
@@ -115,6 +121,7 @@ class Heartbeat(Middleware):
             self._running.pop(message.message_id, None)
             self._done += exception is None
             self._failed += exception is not None
+        self._lifecycle.note_failure(_short_text(message.kwargs.get("model")), exception)
 
     def after_skip_message(self, broker: Broker, message: Any) -> None:
         """The thread that did not run the task."""
@@ -128,20 +135,25 @@ class Heartbeat(Middleware):
 
     def _beat(self) -> None:
         try:
-            with self._redis.pipeline(transaction=False) as pipe:
-                record = self._record()
-                names = (keys.worker(self._worker_id), keys.WORKERS, keys.DEVICES)
-                limits = (int(self._takes_tasks()), LIVE_SECONDS)
-                arguments = (record.to_json(), RECORD_TTL_SECONDS, self._worker_id, FORGET_AFTER_SECONDS, *limits)
-                pipe.eval(_BEAT, len(names), *names, *arguments)
-                pipe.sadd(keys.QUEUES, *self._queues)
-                self._note_service(pipe)
-                self._note_footprints(pipe)
-                pipe.execute()
+            with self._beating, self._redis.pipeline(transaction=False) as pipe:
+                self._send(pipe, self._record())
         except redis.RedisError as error:
             logger.debug("A beat of %s was lost: %s", self._worker_id, error)
         except Exception:
             logger.exception("The record of %s cannot be made.", self._worker_id)
+
+    def _send(self, pipe: Any, record: WorkerRecord) -> None:
+        """The record and what has changed, in one round trip."""
+        names = (keys.worker(self._worker_id), keys.WORKERS, keys.DEVICES)
+        limits = (int(self._takes_tasks()), LIVE_SECONDS)
+        arguments = (record.to_json(), RECORD_TTL_SECONDS, self._worker_id, FORGET_AFTER_SECONDS, *limits)
+        with self._lifecycle.telling(record) as events:
+            pipe.eval(_BEAT, len(names), *names, *arguments)
+            pipe.sadd(keys.QUEUES, *self._queues)
+            note_events(pipe, events)
+            self._note_service(pipe)
+            self._note_footprints(pipe)
+            pipe.execute()
 
     def _takes_tasks(self) -> bool:
         """Whether this process serves the inference queue now: not while it starts, ends or must not."""

@@ -96,6 +96,7 @@ class DiskCache:
             target = self._snapshot(reference)
             target.parent.mkdir(parents=True, exist_ok=True)
             self.download_folder(reference).rename(target)
+            self._promised(reference).unlink(missing_ok=True)
             self._hold(reference)
 
     def let_go(self, reference: ModelReference) -> None:
@@ -108,6 +109,8 @@ class DiskCache:
 
     def make_room(self, reference: ModelReference, size: int) -> None:
         """Removes what was not used for the longest time until a download of `size` bytes fits.
+
+        The room is promised to it for as long as its `download_lock` is held.
 
         Raises:
           ModelTooLarge: When it does not fit alone.
@@ -123,17 +126,24 @@ class DiskCache:
                 if (oldest := next(idle, None)) is None:
                     raise StoreFull(f"{reference} has {size:,} bytes, and in {self.root} {lacking}")
                 self._remove(oldest)
+            self._promised(reference).write_text(str(size), encoding="utf-8")
 
     def _lacking(self, reference: ModelReference, size: int) -> str | None:
         """Why there is no room now; None when there is."""
-        here = bytes_in(self.download_folder(reference))
-        free = shutil.disk_usage(self.root).free
+        here, coming = bytes_in(self.download_folder(reference)), self._coming_bytes(reference)
+        free = shutil.disk_usage(self.root).free - coming
         if free < size - here + SPARE_BYTES:
             return f"{free:,} are free, of which {SPARE_BYTES:,} have to stay so; free some, or set MODEL_CACHE_PATH"
-        used = sum(bytes_in(folder) for folder in self.root.glob("models--*/[sd]*/*")) - here
+        used = sum(bytes_in(folder) for folder in self.root.glob("models--*/[sd]*/*")) - here + coming
         if self._budget_bytes is not None and used + size > self._budget_bytes:
             return f"{used:,} of MODEL_CACHE_GB's {self._budget_bytes:,} are in use; try again later, or raise it"
         return None
+
+    def _coming_bytes(self, reference: ModelReference) -> int:
+        """What was promised to other downloads that are under way, and is not here yet."""
+        others = set(self.root.glob("models--*/downloads/*.promised")) - {self._promised(reference)}
+        under_way = [promised for promised in others if not _is_free(promised.with_suffix(".lock"))]
+        return sum(max(0, _number_in(promised) - bytes_in(promised.with_suffix(""))) for promised in under_way)
 
     def _idle(self) -> Iterator[Snapshot]:
         for folder in self.root.glob("models--*/snapshots/*"):
@@ -186,6 +196,10 @@ class DiskCache:
     def _folder(self, reference: ModelReference) -> Path:
         return self.root / reference.hub_folder
 
+    def _promised(self, reference: ModelReference) -> Path:
+        """Beside a download's folder: how many bytes it will have."""
+        return self._folder(reference) / "downloads" / f"{reference.revision}.promised"
+
     def _snapshot(self, reference: ModelReference) -> Path:
         return self._folder(reference) / "snapshots" / str(reference.revision)
 
@@ -197,6 +211,13 @@ def bytes_in(folder: Path) -> int:
         with suppress(OSError):  # it may go at any time
             total += path.stat().st_size if path.is_file() else 0
     return total
+
+
+def _number_in(file: Path) -> int:
+    try:
+        return int(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # it went meanwhile, or a crash of this host has left half of it
+        return 0
 
 
 def _is_free(lock_file: Path) -> bool:

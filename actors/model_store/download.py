@@ -84,12 +84,14 @@ class Download:
         checksum = self._fill(file, part)
         if self._progress.has_all_bytes:
             self._progress.begin("verifying", self._manifest.size, self._manifest.size)
-        if digest_of(part, checksum) != checksum and is_resumed:
+        found = digest_of(part, checksum)
+        if found != checksum and is_resumed:
             # What lay there may have been cut by a crash of this host, so it is not yet the server's fault.
             part.unlink()
             self._begin()
             checksum = self._fill(file, part)
-        if (found := digest_of(part, checksum)) != checksum:
+            found = digest_of(part, checksum)
+        if found != checksum:
             part.unlink()
             raise ModelBroken(
                 f"{self._manifest.reference}: {file.path} came with the checksum {found} instead of {checksum}, and was"

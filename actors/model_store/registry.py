@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from actors.errors import ModelBroken, ModelNotFound, StoreUnreachable
 from actors.model_store.origin import Origin
@@ -29,7 +29,8 @@ class Entry(BaseModel):
     id: str
     name: str
     status: Literal["available", "downloading", "loading", "loaded", "error", "removed"]
-    download_progress: float | None = None
+    size_gb: float | None = Field(None, allow_inf_nan=False)
+    download_progress: float | None = Field(None, allow_inf_nan=False)
     requirements: _Requirements | None = None
     path: Path | None = None
     local_path: Path | None = None
@@ -37,6 +38,18 @@ class Entry(BaseModel):
     def is_of(self, reference: ModelReference) -> bool:
         """Whether it is that model: two names may be spelt as one id."""
         return reference.name in (self.name, self.requirements and self.requirements.hf_model_name)
+
+    @property
+    def size_bytes(self) -> int | None:
+        """How large it is; None when the model-manager does not know yet."""
+        return int(self.size_gb * 1e9) if self.size_gb and self.size_gb > 0 else None
+
+    @property
+    def done_bytes(self) -> int | None:
+        """How much of it is there."""
+        if self.size_bytes is None or self.download_progress is None:
+            return None
+        return int(self.size_bytes * min(1.0, max(0.0, self.download_progress)))
 
 
 class Registry:
@@ -53,10 +66,10 @@ class Registry:
           ModelBroken: When it could not fetch it.
           StoreUnreachable: When it does not answer.
         """
+        before: Entry | None = None
         while (entry := self._entry(reference)).status == "downloading":
-            progress.begin("waiting for the registry")
-            share = f"{entry.download_progress:.0%}" if entry.download_progress is not None else "an unknown share"
-            logger.info("The model-manager is downloading %s: %s is there.", reference, share)
+            _tell(progress, before, entry)
+            before = entry
             check()
             time.sleep(POLL_SECONDS)
         if entry.status == "error":
@@ -80,3 +93,13 @@ class Registry:
             if entry.is_of(reference):
                 return entry
         raise ModelNotFound(f"{reference} is not at {self._origin.url}")
+
+
+def _tell(progress: Progress, before: Entry | None, entry: Entry) -> None:
+    """What one more look has shown; the phase goes on, so that a speed can be told."""
+    if before is None or before.size_bytes != entry.size_bytes:
+        progress.begin("waiting for the registry", entry.size_bytes, entry.done_bytes)
+        share = f"{entry.download_progress:.0%}" if entry.download_progress is not None else "an unknown share"
+        logger.info("The model-manager is downloading %s: %s is there.", progress.model, share)
+    elif came := (entry.done_bytes or 0) - (before.done_bytes or 0):
+        progress.add(came)

@@ -24,6 +24,11 @@ class Registration:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._beat_until_stopped, name="registration", daemon=True)
 
+    @property
+    def _id(self) -> str:
+        """The model-manager's ids have no dot, and names of hosts may."""
+        return self._worker_id.replace(".", "-")
+
     def start(self) -> None:
         """Begins to beat."""
         self._thread.start()
@@ -37,7 +42,7 @@ class Registration:
             try:
                 self._beat()
                 self._is_failing = False
-            except NotUnderstood as error:  # such as for a fifth device: it knows the indices 0 to 4
+            except NotUnderstood as error:  # such as for a sixth device: it knows the indices 0 to 4
                 logger.warning("%s works without being registered: %s", self._worker_id, error)
                 return
             except ClusterError as error:
@@ -59,7 +64,7 @@ class Registration:
         self._origin.tell("/workers/", self._fields(), f"worker {self._worker_id}")
 
     def _send_heartbeat(self) -> None:
-        self._origin.tell(f"/workers/{self._worker_id}/heartbeat", self._fields(), f"worker {self._worker_id}")
+        self._origin.tell(f"/workers/{self._id}/heartbeat", self._fields(), f"worker {self._worker_id}")
 
     def _note_failure(self, error: ClusterError) -> None:
         if not self._is_failing:
@@ -69,12 +74,12 @@ class Registration:
     def _fields(self) -> dict[str, Any]:
         memory = self._device.memory()
         return {
-            "id": self._worker_id,
+            "id": self._id,
             "worker_id": self._worker_id,
             "hostname": self._host,
             "gpu_index": self._device.name.index,
             "gpu_name": self._device.label,
-            # Required, more than nothing, and unknown on DirectML: then the answer is 422.
+            # Required, and more than nothing: the answer is 422 where nobody can tell it, as of an integrated GPU.
             "memory_total_gb": _gigabytes(memory.total),
             "memory_used_gb": _gigabytes(memory.used),
         }

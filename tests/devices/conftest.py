@@ -16,8 +16,9 @@ def adapters(directml_site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[M
     """Two empty adapters, here and in child processes; as good as new again after the test."""
     from transformers import cache_utils
 
-    # Opening a device changes this class for the rest of the process, and how often torch warns.
-    monkeypatch.setattr(cache_utils.DynamicLayer, "update", cache_utils.DynamicLayer.update)
+    # Opening a device changes these classes for the rest of the process, and how often torch warns.
+    for layer in (cache_utils.DynamicLayer, cache_utils.DynamicSlidingWindowLayer):
+        monkeypatch.setattr(layer, "update", layer.update)
     monkeypatch.setenv("PYTHONPATH", str(directml_site))
     monkeypatch.syspath_prepend(directml_site)
     torch_directml = importlib.import_module("torch_directml")

@@ -1,12 +1,21 @@
 """A library that answers as dxcore.dll does: real tables of methods that ctypes calls through pointers."""
 
 import ctypes
+import os
 from collections.abc import Callable, Sequence
 from ctypes import c_bool, c_int32, c_size_t, c_uint32, c_uint64, c_void_p
 from dataclasses import dataclass
 from typing import Any
 
-from actors.devices.dxcore import ADAPTER, ADAPTER_LIST, D3D12_CORE_COMPUTE, FACTORY, Guid, MemoryUsage
+from actors.devices.dxcore import (
+    ADAPTER,
+    ADAPTER_LIST,
+    D3D12_CORE_COMPUTE,
+    FACTORY,
+    Guid,
+    MemoryUsage,
+    ProcessMemoryUsage,
+)
 
 E_INVALIDARG = -2147024809
 E_NOINTERFACE = -2147467262
@@ -16,7 +25,7 @@ GIGABYTE = 2**30
 
 @dataclass(frozen=True)
 class FakeAdapter:
-    """What one adapter answers; `used` is None on a Windows that cannot tell."""
+    """What one adapter answers; `used`, and `held` by this process, are None on a Windows that cannot tell."""
 
     luid: int
     name: str = "AMD Radeon RX 6800"
@@ -25,6 +34,7 @@ class FakeAdapter:
     hardware: bool = True
     integrated: bool = False
     used: tuple[int, int] | None = (0, 0)
+    held: Callable[[], int] | None = None
 
 
 class Interface:
@@ -134,16 +144,24 @@ def _adapter(adapter: FakeAdapter) -> Interface:
         return 0
 
     def query_state(state: int, asked_size: int, asked: int, size: int, place: int) -> int:
-        if (state, asked_size, size) != (2, 8, ctypes.sizeof(MemoryUsage)) or adapter.used is None:
-            return E_INVALIDARG
-        _, kind = (c_uint32 * 2).from_address(asked)
-        usage = MemoryUsage.from_address(place)
-        # More is promised than is there.
-        usage.committed, usage.resident = adapter.used[kind] + GIGABYTE, adapter.used[kind]
-        return 0
+        sizes = asked_size, size
+        if state == 2 and sizes == (8, ctypes.sizeof(MemoryUsage)) and adapter.used:
+            _, kind = (c_uint32 * 2).from_address(asked)
+            usage = MemoryUsage.from_address(place)
+            # More is promised than is there.
+            usage.committed, usage.resident = adapter.used[kind] + GIGABYTE, adapter.used[kind]
+            return 0
+        if state == 3 and sizes == (12, ctypes.sizeof(ProcessMemoryUsage)) and adapter.held:
+            _, kind, pid = (c_uint32 * 3).from_address(asked)
+            held = ProcessMemoryUsage.from_address(place)
+            is_of_its_kind = kind == int(adapter.integrated)
+            held.committed, held.resident = adapter.held() if is_of_its_kind else 0, 0
+            held.is_known = pid == os.getpid()
+            return 0
+        return E_INVALIDARG
 
     def is_supported(this: int, state: int) -> bool:
-        return state == 2 and adapter.used is not None
+        return {2: adapter.used, 3: adapter.held}.get(state) is not None
 
     methods = {
         6: _method(get_property, c_uint32, c_size_t, c_void_p),

@@ -1,8 +1,11 @@
 """The DirectML backend that ships, on pretend adapters."""
 
 import importlib.metadata
+import inspect
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -190,6 +193,39 @@ def test_memory_counts_what_this_process_allocated_on_this_adapter(
     del kept, elsewhere
 
 
+def test_other_threads_get_what_the_device_thread_read_after_its_last_batch(
+    device: DirectMLDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = sys.modules["torch_directml"]
+    asked_in, tell = list[int](), own.gpu_memory
+
+    def told(*arguments: Any, **options: Any) -> list[float]:
+        asked_in.append(threading.get_ident())
+        shares: list[float] = tell(*arguments, **options)
+        return shares
+
+    monkeypatch.setattr(own, "gpu_memory", told)
+    with ThreadPoolExecutor(1) as others:
+        before = device.memory().allocated
+        kept = device.place_tensors({"kept": torch.zeros(3 * MEBIBYTE, dtype=torch.uint8)})
+        assert others.submit(device.memory).result().allocated == before
+
+        device.after_batch()
+
+        assert others.submit(device.memory).result().allocated == device.memory().allocated == before + 3 * MEBIBYTE
+    assert set(asked_in) == {threading.get_ident()}
+    del kept
+
+
+def test_a_lost_adapter_tells_no_memory(device: DirectMLDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: Any, **options: Any) -> list[float]:
+        raise RuntimeError("The GPU device instance has been suspended.")
+
+    monkeypatch.setattr(sys.modules["torch_directml"], "gpu_memory", refuse)
+
+    assert device.memory().allocated is None
+
+
 def _greedy(model: Any, prompt: torch.Tensor) -> list[int]:
     with torch.no_grad():
         ids: list[int] = model.generate(
@@ -203,35 +239,62 @@ def _greedy(model: Any, prompt: torch.Tensor) -> list[int]:
     return ids
 
 
-@pytest.fixture
-def small_gpt2() -> Any:
-    """A decoder of random weights."""
-    torch.manual_seed(0)
-    config = transformers.GPT2Config(
-        vocab_size=64, n_embd=32, n_layer=2, n_head=2, bos_token_id=1, eos_token_id=2, attn_implementation="eager"
+def _small_gpt2() -> Any:
+    return transformers.GPT2LMHeadModel(
+        transformers.GPT2Config(
+            vocab_size=64, n_embd=32, n_layer=2, n_head=2, bos_token_id=1, eos_token_id=2, attn_implementation="eager"
+        )
     )
-    return transformers.GPT2LMHeadModel(config).eval()
 
 
+def _small_mistral() -> Any:
+    return transformers.MistralForCausalLM(
+        transformers.MistralConfig(
+            vocab_size=64,
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            sliding_window=4,
+            attn_implementation="eager",
+        )
+    )
+
+
+@pytest.fixture(params=[_small_gpt2, _small_mistral], ids=["all keys", "a window of keys"])
+def decoder(request: pytest.FixtureRequest) -> Any:
+    """A decoder of random weights, in a process whose caches are as transformers has them."""
+    torch.manual_seed(0)
+    return request.param().eval()
+
+
+@pytest.fixture
+def _caches_of_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
+    for layer in (cache_utils.DynamicLayer, cache_utils.DynamicSlidingWindowLayer):
+        monkeypatch.setattr(layer, "update", inspect.unwrap(layer.update))
+
+
+PROMPTS = [torch.tensor([[5, 6, 7], [8, 9, 10]]), torch.arange(5, 21).reshape(2, 8)]
+
+
+@pytest.mark.usefixtures("_caches_of_transformers")
+@pytest.mark.parametrize("prompt", PROMPTS, ids=["within the window", "beyond the window"])
 @pytest.mark.parametrize("times", [1, 2])
-def test_adopting_the_first_keys_leaves_the_text_unchanged(
-    times: int, small_gpt2: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cache_utils.DynamicLayer, "update", cache_utils.DynamicLayer.update)
-    prompt = torch.tensor([[5, 6, 7], [8, 9, 10]])
-    expected = _greedy(small_gpt2, prompt)
+def test_adopting_the_first_keys_leaves_the_text_unchanged(times: int, prompt: torch.Tensor, decoder: Any) -> None:
+    expected = _greedy(decoder, prompt)
 
     for _ in range(times):
         adopt_first_keys()
 
-    assert _greedy(small_gpt2, prompt) == expected
+    assert _greedy(decoder, prompt) == expected
 
 
+@pytest.mark.parametrize("prompt", PROMPTS, ids=["within the window", "beyond the window"])
 def test_adopted_keys_were_never_joined_to_an_empty_tensor(
-    device: DirectMLDevice, small_gpt2: Any, monkeypatch: pytest.MonkeyPatch
+    device: DirectMLDevice, prompt: torch.Tensor, decoder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prompt = torch.tensor([[5, 6, 7]])
-    expected, join = _greedy(small_gpt2, prompt), torch.cat
+    expected, join = _greedy(decoder, prompt), torch.cat
 
     def join_as_directml_does(tensors: Any, *arguments: Any, **options: Any) -> torch.Tensor:
         if any(tensor.numel() == 0 for tensor in tensors):
@@ -241,4 +304,18 @@ def test_adopted_keys_were_never_joined_to_an_empty_tensor(
     monkeypatch.setattr(torch, "cat", join_as_directml_does)
     placed = device.place_tensors({"prompt": prompt})
 
-    assert _greedy(device.place_module(small_gpt2), placed["prompt"]) == expected
+    assert _greedy(device.place_module(decoder), placed["prompt"]) == expected
+
+
+@pytest.mark.usefixtures("_caches_of_transformers")
+def test_a_window_of_adopted_keys_grows_like_any_other() -> None:
+    keys, values, rest = torch.rand(1, 1, 6, 2), torch.rand(1, 1, 6, 2), torch.rand(1, 1, 1, 2)
+    theirs, ours = (cache_utils.DynamicSlidingWindowLayer(sliding_window=4) for _ in range(2))
+    theirs.update(keys, values)
+    joined = theirs.update(rest, rest)
+
+    adopt_first_keys()
+    ours.update(keys, values)
+
+    assert all(map(torch.equal, ours.update(rest, rest), joined))
+    assert ours.get_mask_sizes(1) == theirs.get_mask_sizes(1)

@@ -57,6 +57,20 @@ def test_a_torch_without_the_question_leaves_the_total() -> None:
     assert device_of(module).memory().total == 24 * GIGABYTE
 
 
+def test_what_the_allocator_keeps_of_freed_tensors_is_given_back() -> None:
+    kept = [9 * GIGABYTE]
+    module = driver(
+        mem_get_info=lambda index: (21 * GIGABYTE - sum(kept), 24 * GIGABYTE),
+        empty_cache=kept.clear,
+    )
+    device = device_of(module)
+    assert device.memory().used == 12 * GIGABYTE
+
+    device.release()
+
+    assert device.memory().used == 3 * GIGABYTE
+
+
 @pytest.mark.parametrize("backend", [CudaDevice, XpuDevice])
 def test_a_gpu_that_is_not_there_is_told_with_their_number(backend: type[DriverDevice]) -> None:
     name = backend.backend

@@ -1,5 +1,7 @@
 """DXCore's client against a library with real tables of methods; the real library has not been called."""
 
+import os
+
 import pytest
 
 from actors.devices.dxcore import DXCore
@@ -35,6 +37,19 @@ def test_what_is_there_counts_as_used_and_not_what_is_promised() -> None:
 
 def test_a_windows_that_does_not_tell_what_is_used_gives_none() -> None:
     assert DXCore(DXCoreLibrary([FakeAdapter(luid=7, used=None)])).used_bytes(7, "dedicated") is None
+
+
+def test_what_a_process_holds_counts_also_while_it_is_moved_out() -> None:
+    dxcore = DXCore(DXCoreLibrary([FakeAdapter(luid=7, held=lambda: 2 * GIGABYTE)]))
+
+    assert dxcore.process_bytes(7, "dedicated", os.getpid()) == 2 * GIGABYTE
+
+
+def test_a_process_that_windows_does_not_tell_of_gives_none() -> None:
+    dxcore = DXCore(DXCoreLibrary([FakeAdapter(luid=7, held=lambda: GIGABYTE), FakeAdapter(luid=8)]))
+
+    assert dxcore.process_bytes(7, "dedicated", os.getpid() + 1) is None
+    assert dxcore.process_bytes(8, "dedicated", os.getpid()) is None
 
 
 def test_every_interface_is_released() -> None:

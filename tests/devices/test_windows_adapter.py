@@ -1,7 +1,9 @@
 """Which adapter torch-directml means by an index, and what Windows tells of it."""
 
+import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -29,6 +31,11 @@ MEMORY = {
     "luid_0x00000000_0x0000d1a3_phys_0": 2 * GIGABYTE,
     "luid_0x00000000_0x0000d1b4_phys_0": 7 * GIGABYTE,
     "luid_0x00000000_0x00000d1a_phys_0": 0,
+}
+PROCESSES = {
+    f"pid_{os.getpid()}_luid_0x00000000_0x0000d1a3_phys_0": GIGABYTE,
+    f"pid_{os.getpid()}_luid_0x00000000_0x0000d1b4_phys_0": 5 * GIGABYTE,
+    f"pid_{os.getpid()}1_luid_0x00000000_0x0000d1a3_phys_0": 9 * GIGABYTE,
 }
 ENGINES = {
     "pid_4711_luid_0x00000000_0x0000D1A3_phys_0_eng_0_engtype_3D": 20.0,
@@ -66,6 +73,9 @@ class FakePdh:
         if self._paths[counter].startswith(r"\GPU Adapter Memory(*)"):
             assert value_format == self.PDH_FMT_LARGE
             return MEMORY
+        if self._paths[counter].startswith(r"\GPU Process Memory(*)"):
+            assert value_format == self.PDH_FMT_LARGE
+            return PROCESSES
         if self._readings[counter] < 2:
             raise PdhError(0xC0000BC6, "GetFormattedCounterArray", "the data is not valid")
         return ENGINES
@@ -149,6 +159,31 @@ def test_the_counters_tell_what_is_used_where_dxcore_does_not(windows: Any) -> N
 
     assert (memory.total, memory.used) == (16 * GIGABYTE, 2 * GIGABYTE)
     assert memory.source == "DXCore (total), PDH (used)"
+
+
+@pytest.mark.parametrize("card", [RADEON, INTEGRATED], ids=["a card", "an integrated one"])
+def test_dxcore_tells_what_this_process_holds(card: FakeAdapter, windows: Any) -> None:
+    windows([replace(card, held=lambda: 3 * GIGABYTE)], pywin32=True)
+
+    assert found(0, card.name, 1).memory().used_by_process == 3 * GIGABYTE
+
+
+def test_the_counters_tell_what_this_process_holds_where_dxcore_does_not(windows: Any) -> None:
+    windows([RADEON], pywin32=True)
+
+    assert found(0, RADEON.name, 1).memory().used_by_process == GIGABYTE
+
+
+def test_nobody_who_tells_what_this_process_holds_is_none_and_not_zero(windows: Any) -> None:
+    windows([RADEON])
+
+    assert found(0, RADEON.name, 1).memory().used_by_process is None
+
+
+def test_an_adapter_without_memory_of_its_own_has_no_total(windows: Any) -> None:
+    windows([replace(RADEON, dedicated=0)])
+
+    assert found(0, RADEON.name, 1).memory().total is None
 
 
 def test_nobody_who_tells_what_is_used_is_none_and_not_zero(windows: Any) -> None:

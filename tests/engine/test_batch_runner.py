@@ -38,6 +38,9 @@ class Cramped:
     def release(self) -> None:
         """Nothing to give back."""
 
+    def after_batch(self) -> None:
+        """Nothing to read."""
+
     def evict_idle(self) -> bool:
         """What the cache does."""
         if not self.idle_models:

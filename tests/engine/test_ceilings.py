@@ -4,7 +4,7 @@ import redis
 
 from actors.engine.ceilings import Ceilings
 from actors.serving.footprints import ceilings_of_others, footprints_of_others
-from settings.footprints import ceiling_field, note_ceiling
+from settings.footprints import ceiling_field, field, note_ceiling, note_footprints
 from tests.engine.jobs import model_key
 
 KEY = model_key("org/a")
@@ -43,6 +43,16 @@ def test_identical_devices_begin_where_another_has_got_to(queue_redis: redis.Red
     assert identical.take_untold() == {}
     assert other.of(KEY, "float32").tokens is None
     assert footprints_of_others(queue_redis, CARD)(KEY, "float32") is None
+
+
+def test_identical_devices_know_what_a_model_took_on_another(queue_redis: redis.Redis) -> None:
+    with queue_redis.pipeline() as pipe:
+        note_footprints(pipe, KEY.name, {field(KEY.revision, KEY.architecture, "float32", CARD): 7_000})
+        pipe.execute()
+
+    assert footprints_of_others(queue_redis, CARD)(KEY, "float32") == 7_000
+    assert footprints_of_others(queue_redis, CARD)(KEY, "float16") is None
+    assert footprints_of_others(queue_redis, OTHER_CARD)(KEY, "float32") is None
 
 
 def test_only_what_has_changed_is_told(queue_redis: redis.Redis) -> None:

@@ -13,7 +13,6 @@ import torch
 
 from actors.demo.models import CLASSIFIER, LANGUAGE_MODEL
 from actors.devices.backend import DeviceName
-from actors.devices.torch_device import TorchDevice
 from actors.engine import loader
 from actors.engine.engine import Engine
 from actors.engine.loading import Loading
@@ -560,15 +559,15 @@ def test_a_device_that_fails_its_test_after_an_unexpected_error_is_lost(
         classify(engine, "text").future.result()
 
 
-def _refuse_the_writer(monkeypatch: pytest.MonkeyPatch) -> None:
-    place = TorchDevice.place_module
+def _refuse_the_writer(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = engine._device.place_module
 
-    def refuse(device: TorchDevice, module: Any) -> Any:
+    def refuse(module: Any) -> Any:
         if "CausalLM" in type(module).__name__ or "LMHead" in type(module).__name__:
             raise RuntimeError("Das Gerät wurde angehalten.")
-        return place(device, module)
+        return place(module)
 
-    monkeypatch.setattr(TorchDevice, "place_module", refuse)
+    monkeypatch.setattr(engine._device, "place_module", refuse)
 
 
 def _fail_the_health_test(engine: Engine, monkeypatch: pytest.MonkeyPatch, cause: Exception | None = None) -> None:
@@ -592,7 +591,7 @@ def test_a_model_that_a_device_does_not_take_fails_its_own_tasks_only(
     start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = start_engine(swap_max_wait=0)
-    _refuse_the_writer(monkeypatch)
+    _refuse_the_writer(engine, monkeypatch)
 
     refused, other = _generate_while_another_model_waits(engine)
 
@@ -606,7 +605,7 @@ def test_a_device_that_fails_its_test_after_it_took_no_model_is_lost(
     start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = start_engine(swap_max_wait=0)
-    _refuse_the_writer(monkeypatch)
+    _refuse_the_writer(engine, monkeypatch)
     _fail_the_health_test(engine, monkeypatch)
 
     refused, other = _generate_while_another_model_waits(engine)
@@ -620,7 +619,7 @@ def test_a_device_that_is_too_full_for_its_test_is_not_lost(
     start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = start_engine()
-    _refuse_the_writer(monkeypatch)
+    _refuse_the_writer(engine, monkeypatch)
     _fail_the_health_test(engine, monkeypatch, cause=torch.OutOfMemoryError("CUDA out of memory."))
 
     with pytest.raises(LoadFailed):

@@ -223,3 +223,28 @@ def test_a_command_tells_the_memory_before_and_after_it(
     assert int(after_load) == pytest.approx(weights, rel=0.05)
     assert int(before_unload) == pytest.approx(weights, rel=0.05)
     assert (empty, after_unload, source) == ("0", "0", "torch-directml (this process)")
+
+
+@pytest.mark.parametrize(("held", "is_missing"), [("peak_bytes", True), ("allocated_bytes", False)])
+def test_memory_that_a_driver_keeps_is_seen_although_torch_directml_says_that_nothing_is_taken(
+    held: str, is_missing: bool, directml_site: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    script = f"""
+        from actors.devices.dxcore import DXCore
+        from actors.devices.windows_adapter import WindowsAdapter
+        from tests.devices.dxcore_library import DXCoreLibrary, FakeAdapter
+        held = lambda: torch_directml.fake_adapters.{held}(0)
+        dxcore = DXCore(DXCoreLibrary([FakeAdapter(luid=7, name="Fake Adapter", held=held)]))
+        engine._device._adapter = WindowsAdapter(dxcore.adapters()[0], dxcore)
+        run("classify", model=classifier, texts=["a text"]).future.result()
+        (model,) = engine.status().models
+        footprint = model.footprint
+        del model
+        print(engine._device.memory().allocated, engine.unreturned.bytes)
+        engine.hold("unload", classifier).result()
+        print(engine.unreturned.bytes == {"footprint" if is_missing else "0"})
+    """
+
+    printed = _run(directml_site, model_folder, tmp_path, 0, script, FAKE_GPU_MEMORY_SAYS_0="1")
+
+    assert printed == "0 None\nTrue\n"

@@ -1,7 +1,7 @@
 """An unload that leaves memory taken is measured, and the process is to end for it when it is worth a restart."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 from hypothesis import given
@@ -21,10 +21,11 @@ class Device:
     """As much of a device as is measured."""
 
     allocated: int | None
+    used_by_process: int | None = None
     name: ClassVar = DeviceName("directml", 0)
 
     def memory(self) -> DeviceMemory:
-        return DeviceMemory(allocated=self.allocated)
+        return DeviceMemory(allocated=self.allocated, used_by_process=self.used_by_process)
 
 
 def unload(unreturned: Unreturned, footprint: int, returned: int, allocated: int | None) -> None:
@@ -66,6 +67,37 @@ def test_absent_is_not_zero() -> None:
     assert unreturned.bytes == 0
 
 
+@pytest.mark.parametrize("allocated", [0, None])
+@pytest.mark.parametrize(("held_after", "missing"), [(15, 10), (5, 0)])
+def test_what_the_system_says_counts_where_the_driver_does_not_know(
+    allocated: int | None, held_after: int, missing: int
+) -> None:
+    unreturned, device = Unreturned(), Device(allocated, used_by_process=15 * MEGABYTE)
+
+    with unreturned.measured(cast("Any", device), model_key("org/a"), 10 * MEGABYTE):
+        device.used_by_process = held_after * MEGABYTE
+
+    assert unreturned.bytes == missing * MEGABYTE
+
+
+def test_a_driver_that_knows_is_believed_although_the_process_keeps_its_pool() -> None:
+    unreturned, device = Unreturned(), Device(10 * MEGABYTE, used_by_process=15 * MEGABYTE)
+
+    with unreturned.measured(cast("Any", device), model_key("org/a"), 10 * MEGABYTE):
+        device.allocated = 0
+
+    assert unreturned.bytes == 0
+
+
+def test_memory_that_holds_one_model_after_another_is_missing_once() -> None:
+    unreturned = Unreturned()
+
+    for _ in range(3):
+        unload(unreturned, 10 * MEGABYTE, 0, allocated=12 * MEGABYTE)
+
+    assert unreturned.bytes == 12 * MEGABYTE
+
+
 @pytest.mark.parametrize(("budget", "unloads"), [(None, 1), (100 * MEGABYTE, 1), (1_000 * MEGABYTE, 5)])
 def test_the_process_is_to_end_once_when_a_part_of_what_models_may_take_is_missing(
     budget: int | None, unloads: int
@@ -76,7 +108,7 @@ def test_the_process_is_to_end_once_when_a_part_of_what_models_may_take_is_missi
     for _ in range(unloads):
         unreturned.settle(budget)
         assert reasons == []
-        unload(unreturned, 10 * MEGABYTE, 0, allocated=20 * MEGABYTE)
+        unload(unreturned, 10 * MEGABYTE, 0, allocated=60 * MEGABYTE)
 
     unreturned.settle(budget)
     unreturned.settle(budget)

@@ -43,6 +43,9 @@ def test_a_process_that_loses_its_device_gives_its_task_to_another_and_ends(
     in_redis = (keys.delayed_bodies(keys.INFERENCE_QUEUE), keys.bodies(message.options["lane"]))
     assert sum(map(queue_redis.hlen, in_redis)) == 1
     assert queue_redis.zcard(keys.WORKERS) == 0  # it said goodbye
+    told = [(stored.event.event, stored.event.error) for stored in client.workers.events()]
+    assert ("device lost", "DeviceLost") in told
+    assert told[-1] == ("ended", None)
 
     with Workers(settings, tmp_path, "-p", "1", **environment):
         metadata = client.result(message, timeout=BOOT_SECONDS).metadata

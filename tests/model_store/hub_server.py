@@ -1,16 +1,20 @@
-"""A small server of the Hugging Face Hub's HTTP API over folders, which can cut, corrupt, delay and refuse."""
+"""A small server of the Hugging Face Hub's HTTP API over folders, which can cut, corrupt, delay and refuse.
+
+The model-manager's own API is at the same address.
+"""
 
 import hashlib
 import json
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
+
+from tests.model_store.model_manager import ModelManager
 
 _REVISION = re.compile(r"/api/models/([^/]+/[^/]+)/revision/([^/]+)")
 _TREE = re.compile(r"/api/models/([^/]+/[^/]+)/tree/([^/]+)")
@@ -30,9 +34,7 @@ class HubServer:
         self.seconds_per_byte = 0.0
         self.redirect_to: str | None = None
         self.gate: threading.Event | None = None
-        self.models: dict[str, Callable[[], dict[str, Any] | int]] = {}
-        self.posts: list[tuple[str, dict[str, Any]]] = []
-        self.post_status = 200
+        self.manager = ModelManager()
         self.requests: list[tuple[str, str]] = []
         self.ranges: list[str] = []
         handler = type("Handler", (_Handler,), {"hub": self})
@@ -80,13 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_POST(self) -> None:
-        content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        path = urlsplit(self.path).path
-        if path == "/workers":
-            self._send(307, b"", Location="/workers/")
-            return
-        self.hub.posts.append((path, json.loads(content)))
-        self._send_json({"status": "ok"}, self.hub.post_status)
+        self._ask_manager(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
 
     def do_GET(self) -> None:
         path = unquote(urlsplit(self.path).path)
@@ -101,13 +97,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_json([_described(file, self.hub.root / found[1]) for file in self.hub.files(found[1])])
         elif found := _FILE.fullmatch(path):
             self._send_file(*found.groups())
-        elif path.startswith("/models/") and path.endswith("/"):
-            self._send(307, b"", Location=path.rstrip("/"))
-        elif path.startswith("/models/") and path.removeprefix("/models/") in self.hub.models:
-            answer = self.hub.models[path.removeprefix("/models/")]()
-            self._send_json({} if isinstance(answer, int) else answer, answer if isinstance(answer, int) else 200)
         else:
-            self._send_json({"detail": "Not Found"}, 404)
+            self._ask_manager()
+
+    def _ask_manager(self, content: bytes = b"") -> None:
+        answer = self.hub.manager.answer(self.command, unquote(self.path), content)
+        self._send_json(answer.body, answer.status, **{"Location": answer.location} if answer.location else {})
 
     def _send_revision(self, name: str, revision: str) -> None:
         if not (self.hub.root / name).is_dir() or revision not in ("main", self.hub.commit(name)):

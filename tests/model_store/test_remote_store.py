@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import huggingface_hub
 import pytest
@@ -21,7 +22,8 @@ from actors.errors import (
     StoreUnreachable,
     WorkerStopping,
 )
-from actors.model_store import disk_cache, download, model_store, registry
+from actors.model_store import disk_cache, download, model_store, progress, registry
+from actors.model_store.disk_cache import DiskCache
 from actors.model_store.download import FILES_AT_ONCE
 from actors.model_store.model_store import ModelStore
 from actors.model_store.origin import Origin
@@ -180,6 +182,21 @@ def test_wrong_bytes_are_told_and_removed(hub: HubServer, new_store: Callable[..
     assert found(new_store()).parameter_count == 6
 
 
+def test_each_file_is_read_once_to_be_verified(
+    hub: HubServer, new_store: Callable[..., ModelStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, digest_of = list[str](), download.digest_of
+
+    def noted(path: Path, like: str) -> str:
+        read.append(path.name)
+        return digest_of(path, like)
+
+    monkeypatch.setattr(download, "digest_of", noted)
+    found(new_store())
+
+    assert sorted(read) == ["config.json.part", "model.safetensors.part", "tokenizer.json.part"]
+
+
 def test_each_answer_of_the_server_has_its_error(hub: HubServer, new_store: Callable[..., ModelStore]) -> None:
     for status, error in ((404, ModelNotFound), (403, ModelRefused), (500, StoreUnreachable), (429, StoreUnreachable)):
         hub.status = status
@@ -204,6 +221,17 @@ def test_no_other_server_is_asked_whatever_this_one_says(
         with pytest.raises(ModelRefused, match=r"redirects to 127\.0\.0\.1"):
             found(new_store())
         assert other.requests == []
+
+
+def test_no_proxy_of_the_environment_is_asked(
+    hub: HubServer, new_store: Callable[..., ModelStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+
+    assert found(new_store()).name == MODEL
 
 
 def test_what_is_cached_serves_while_the_server_is_away(
@@ -300,6 +328,22 @@ def test_four_processes_download_once(hub: HubServer, tmp_path: Path) -> None:
     assert hub.asked_for("model.safetensors") == 1
 
 
+def test_a_store_that_stops_waits_no_more_for_another_process(
+    hub: HubServer, new_store: Callable[..., ModelStore], tmp_path: Path
+) -> None:
+    store = new_store()
+    with DiskCache(tmp_path / "cache", None).download_lock(ModelReference(MODEL, hub.commit(MODEL))):
+        future = store.find(ModelReference(MODEL))
+        wait_until(
+            lambda: [told.phase for told in store.arriving] == ["waiting for another process"], "it waits for another"
+        )
+
+        store.stop()
+
+        assert isinstance(future.exception(SECONDS), WorkerStopping)
+    assert not hub.asked_for("config.json")
+
+
 def size_of_a_model(hub: HubServer) -> int:
     return sum(path.stat().st_size for path in hub.files(MODEL))
 
@@ -320,6 +364,25 @@ def test_the_model_that_was_not_used_for_the_longest_time_makes_room(
     found(new_store(model_cache_gb=budget), "org/m2")
 
     assert [folder.exists() for folder in folders] == [False, True]
+
+
+def test_a_model_that_was_used_again_is_kept_before_one_that_was_not(
+    hub: HubServer, new_store: Callable[..., ModelStore]
+) -> None:
+    for number in range(3):
+        write_model(hub.root / f"org/m{number}")
+    budget = 2.5 * sum(path.stat().st_size for path in hub.files("org/m0")) / 1e9
+    folders = []
+    for number in (0, 1, 0):
+        store = new_store(model_cache_gb=budget)
+        folders.append(found(store, f"org/m{number}").folder)
+        release(store)
+        if len(folders) < 3:
+            os.utime(folders[-1], (number, number))
+
+    found(new_store(model_cache_gb=budget), "org/m2")
+
+    assert [folder.exists() for folder in folders[:2]] == [True, False]
 
 
 def release(store: ModelStore) -> None:
@@ -345,6 +408,57 @@ def test_a_model_that_can_never_fit_is_refused_with_both_numbers(
 ) -> None:
     with pytest.raises(ModelTooLarge, match=f"{size_of_a_model(hub):,} bytes, and MODEL_CACHE_GB allows 10"):
         found(new_store(model_cache_gb=1e-8))
+
+
+def test_two_downloads_at_once_do_not_get_the_same_room(hub: HubServer, new_store: Callable[..., ModelStore]) -> None:
+    write_model(hub.root / "org/other")
+    budget = 1.5 * size_of_a_model(hub) / 1e9
+    hub.gate = threading.Event()
+    first = new_store(model_cache_gb=budget).find(ModelReference(MODEL))
+    wait_until(lambda: hub.asked_for("model.safetensors"), "the first download has begun")
+
+    with pytest.raises(StoreFull, match="of MODEL_CACHE_GB"):
+        found(new_store(model_cache_gb=budget), "org/other")
+
+    hub.gate.set()
+    assert first.result(SECONDS).name == MODEL
+
+
+def test_the_spare_room_of_the_disk_is_not_given_to_two_downloads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = disk_cache.SPARE_BYTES + 1_000
+    monkeypatch.setattr(disk_cache.shutil, "disk_usage", lambda folder: SimpleNamespace(free=free))
+    one, another = (DiskCache(tmp_path, None) for _ in range(2))
+    first, second = ModelReference("org/a", "r1"), ModelReference("org/b", "v1.0")
+
+    with one.download_lock(first):
+        one.make_room(first, 800)
+        with another.download_lock(second), pytest.raises(StoreFull, match="are free"):
+            another.make_room(second, 800)
+    with another.download_lock(second):
+        another.make_room(second, 800)  # nobody goes on with the first
+
+
+def test_what_came_of_another_download_is_not_counted_twice(tmp_path: Path) -> None:
+    one, another = (DiskCache(tmp_path, 1_000) for _ in range(2))
+    first, second = ModelReference("org/a", "r1"), ModelReference("org/b", "v1.0")
+
+    with one.download_lock(first):
+        one.make_room(first, 800)
+        (one.download_folder(first) / "part").write_bytes(bytes(500))
+        with another.download_lock(second):
+            another.make_room(second, 200)
+
+
+def test_what_came_before_needs_no_room_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = disk_cache.SPARE_BYTES + 300
+    monkeypatch.setattr(disk_cache.shutil, "disk_usage", lambda folder: SimpleNamespace(free=free))
+    cache, reference = DiskCache(tmp_path, 1_000), ModelReference("org/a", "r1")
+
+    with cache.download_lock(reference):
+        (cache.download_folder(reference) / "part").write_bytes(bytes(700))
+        cache.make_room(reference, 1_000)
 
 
 def test_nothing_is_fetched_to_a_full_disk(
@@ -374,6 +488,17 @@ def test_models_that_are_loaded_stay_on_the_disk(hub: HubServer, tmp_path: Path)
     assert (held_while_loaded, len(store._remote.cache.held)) == (1, 0)
 
 
+def test_models_that_a_task_was_lately_asked_for_stay_on_the_disk(
+    hub: HubServer, new_store: Callable[..., ModelStore]
+) -> None:
+    store = new_store()
+    stored = found(store)
+
+    store.let_go_of_the_unused()
+
+    assert [reference.name for reference in store._remote.cache.held] == [stored.name]
+
+
 def test_the_shared_folder_comes_first(hub: HubServer, new_store: Callable[..., ModelStore], tmp_path: Path) -> None:
     write_model(tmp_path / "shared" / MODEL)
 
@@ -397,24 +522,72 @@ def entry(status: str, **fields: object) -> dict[str, object]:
     return {"id": "org-other", "name": "org/other", "type": "llm", "status": status, "size_gb": 1, **fields}
 
 
-def test_what_the_model_manager_is_downloading_is_waited_for(
-    hub: HubServer, new_store: Callable[..., ModelStore], tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO)
-    (tmp_path / "shared").mkdir()
-    answers = iter(["downloading"] * 3)
+class Arriving:
+    """A model that the model-manager downloads, as far as the test lets it."""
 
-    def answer() -> dict[str, object]:
-        if status := next(answers, None):
-            return entry(status, download_progress=0.5)
-        if not (tmp_path / "shared/org/other").exists():
-            write_model(tmp_path / "shared/org/other")
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.share, self.asked = folder, 0.0, 0
+
+    def __call__(self) -> dict[str, object]:
+        self.asked += 1
+        if self.share < 1:
+            return entry("downloading", download_progress=self.share)
+        write_model(self.folder)
         return entry("available")
 
-    hub.models["org-other"] = answer
 
-    assert found(new_store(model_manager_path=tmp_path / "shared"), "org/other").name == "org/other"
-    assert "is downloading org/other: 50% is there" in caplog.text
+@pytest.fixture
+def arriving(hub: HubServer, tmp_path: Path) -> Arriving:
+    """org/other, on its way into the shared folder."""
+    (tmp_path / "shared").mkdir()
+    hub.manager.models["org-other"] = model = Arriving(tmp_path / "shared/org/other")
+    return model
+
+
+def test_what_the_model_manager_is_downloading_is_waited_for(
+    arriving: Arriving, new_store: Callable[..., ModelStore], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    coming = new_store(model_manager_path=tmp_path / "shared").find(ModelReference("org/other"))
+    arriving.share = 0.5
+    wait_until(lambda: arriving.asked > 5, "it is asked for again and again")
+
+    arriving.share = 1.0
+
+    assert coming.result(SECONDS).name == "org/other"
+    assert caplog.text.count("The model-manager is downloading org/other") == 1
+
+
+def test_how_far_the_model_manager_is_is_told_in_bytes_and_time(
+    arriving: Arriving, new_store: Callable[..., ModelStore], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "LEAST_SECONDS", 0.0)
+    store = new_store(model_manager_path=tmp_path / "shared")
+    coming = store.find(ModelReference("org/other"))
+    wait_until(lambda: arriving.asked > 1, "the first look was told")
+    arriving.share = 0.25
+
+    wait_until(lambda: any(told.seconds_left for told in store.arriving), "the time that is left is known")
+    (told,) = store.arriving
+
+    assert (told.phase, told.done_bytes, told.total_bytes) == ("waiting for the registry", 250_000_000, 10**9)
+    arriving.share = 1.0
+    coming.result(SECONDS)
+
+
+def test_a_large_model_may_take_the_model_manager_longer(
+    arriving: Arriving, new_store: Callable[..., ModelStore], tmp_path: Path
+) -> None:
+    times = {"model_load_timeout": 1, "model_load_seconds_per_gb": 600}
+    coming = new_store(model_manager_path=tmp_path / "shared", **times).find(ModelReference("org/other"))
+
+    wait_until(lambda: arriving.asked > 0, "it is waited for")
+    wait_until(lambda: coming.progress.seconds > 1.1 or coming.done(), "MODEL_LOAD_TIMEOUT is over")
+
+    assert not coming.done()
+    assert coming.progress.limit_seconds == 601
+    arriving.share = 1.0
+    coming.result(SECONDS)
 
 
 @pytest.mark.parametrize(
@@ -429,7 +602,7 @@ def test_what_the_model_manager_is_downloading_is_waited_for(
 def test_what_the_model_manager_cannot_give_has_its_error(
     hub: HubServer, new_store: Callable[..., ModelStore], status: str, error: type[Exception], text: str
 ) -> None:
-    hub.models["org-other"] = lambda: entry(status)
+    hub.manager.models["org-other"] = lambda: entry(status)
 
     with pytest.raises(error, match=text):
         found(new_store(model_load_timeout=1), "org/other")
@@ -439,8 +612,8 @@ def test_a_path_of_the_model_manager_is_taken_inside_the_shared_folder_only(
     hub: HubServer, new_store: Callable[..., ModelStore], tmp_path: Path
 ) -> None:
     inside, outside = write_model(tmp_path / "shared/somewhere"), write_model(tmp_path / "outside")
-    hub.models["org-other"] = lambda: entry("available", path=str(inside))
-    hub.models["org-third"] = lambda: entry("available", name="org/third", local_path=str(outside))
+    hub.manager.models["org-other"] = lambda: entry("available", path=str(inside))
+    hub.manager.models["org-third"] = lambda: entry("available", name="org/third", local_path=str(outside))
     store = new_store(model_manager_path=tmp_path / "shared")
 
     assert found(store, "org/other").folder == inside
@@ -451,22 +624,24 @@ def test_a_path_of_the_model_manager_is_taken_inside_the_shared_folder_only(
 def test_an_id_that_the_model_manager_does_not_take_is_not_found(
     hub: HubServer, new_store: Callable[..., ModelStore]
 ) -> None:
-    hub.models["org-other"] = lambda: 422
+    with pytest.raises(ModelNotFound, match=r"microsoft/phi-1\.5"):
+        Origin(hub.url).ask("/models/microsoft-phi-1.5", "microsoft/phi-1.5")
+    with pytest.raises(ModelNotFound, match=r"microsoft/phi-1\.5"):
+        found(new_store(), "microsoft/phi-1.5")
 
-    with pytest.raises(ModelNotFound, match="org/other"):
-        found(new_store(), "org/other")
 
+@pytest.mark.parametrize("path", ["/models/org-other/", "/models/org-other"])
+def test_a_redirect_within_the_server_is_followed(path: str, hub: HubServer) -> None:
+    hub.manager.models["org-other"] = lambda: entry("available")
 
-def test_a_redirect_within_the_server_is_followed(hub: HubServer) -> None:
-    hub.models["org-other"] = lambda: entry("available")
-
-    assert Origin(hub.url).ask("/models/org-other/", "a model")["name"] == "org/other"
+    assert Origin(hub.url).ask(path, "a model")["name"] == "org/other"
+    assert Origin(hub.url).ask("/models", "all models")["total"] == 1
 
 
 def test_another_model_under_the_same_id_is_not_taken_for_it(
     hub: HubServer, new_store: Callable[..., ModelStore]
 ) -> None:
-    hub.models["org-other"] = lambda: entry("available", name="org-other/or-not")
+    hub.manager.models["org-other"] = lambda: entry("available", name="org-other/or-not")
 
     with pytest.raises(ModelNotFound):
         found(new_store(), "org/other")

@@ -6,6 +6,7 @@ tests read an adapter's bytes, set its limit and take it away.
 
 import importlib.util
 import math
+import os
 from pathlib import Path
 from types import ModuleType
 
@@ -65,10 +66,15 @@ def has_float64_support(device_id: int = 0) -> bool:
 
 
 def gpu_memory(device_id: int = 0, mb_per_tile: float = 1) -> list[float]:
-    """How full each tile of this process's heap is, from 0 to 1; the heap only grows, so its size is the peak."""
+    """How full each tile of this process's heap is, from 0 to 1; the heap only grows, so its size is the peak.
+
+    With FAKE_GPU_MEMORY_SAYS_0 all are empty, as some hosts report of the real one.
+    """
     tile_bytes = mb_per_tile * 2**20
     used_tiles = fake_adapters.allocated_bytes(device_id) / tile_bytes
     heap_tiles = math.ceil(fake_adapters.peak_bytes(device_id) / tile_bytes)
+    if os.environ.get("FAKE_GPU_MEMORY_SAYS_0"):
+        return [0.0] * heap_tiles
     return [min(1.0, max(0.0, used_tiles - tile)) for tile in range(heap_tiles)]
 
 
