@@ -55,6 +55,10 @@ CANCELS = "cm:cancels"
 #: Held by the one process of the cluster that gives back what silent ones hold; expires, and then another may.
 SWEEPER = "cm:sweeper"
 
+#: Sorted set: broker id of a worker process → when it last spoke, in milliseconds by Redis' clock. The sweep removes
+#: silent ones.
+ALIVE = "cm:alive"
+
 #: Dramatiq's sorted set: broker id → its last command in milliseconds by its own clock. The sweep removes silent ones.
 HEARTBEATS = f"{DRAMATIQ_NAMESPACE}:__heartbeats__"
 

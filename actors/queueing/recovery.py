@@ -16,6 +16,7 @@ from actors.queueing.device_faults import Death
 from actors.queueing.quarantine import Quarantine
 from actors.queueing.results import result_backend
 from actors.queueing.siblings import ProcessIdentity, Siblings
+from actors.queueing.signs_of_life import SignsOfLife
 from settings import keys
 
 logger = logging.getLogger(__name__)
@@ -23,8 +24,8 @@ logger = logging.getLogger(__name__)
 #: Between two looks at this host's processes.
 LOOK_SECONDS = 3.0
 
-#: Between two sweeps after the silent processes of all hosts.
-SWEEP_SECONDS = 15
+#: The shortest time between two sweeps after the silent processes of all hosts; a look later, at most, there is one.
+SWEEP_SECONDS = 12
 
 #: How long a process that ended is remembered: what it sent last may still be on its way to a Redis that stands still,
 #: and a fetch among it takes messages for a process that is gone.
@@ -39,13 +40,14 @@ class Recovery:
 
     def __init__(self, broker: ClusterBroker, host: str, now_ms: Callable[[], int] = current_millis) -> None:
         self._broker, self._client, self._now_ms = broker, broker.client, now_ms
-        self._siblings = Siblings(broker.client, host)
+        self._siblings, self._signs = Siblings(broker.client, host), SignsOfLife(broker.client, broker.broker_id)
         self._gone_since_ms: dict[str, int] = {}
         self._quarantine = Quarantine(broker.client, result_backend(broker).client)
 
     def register(self, process: ProcessIdentity) -> None:
-        """Tells the siblings which process this broker belongs to."""
+        """Tells the siblings which process this broker belongs to, and all hosts that it lives."""
         self._siblings.register(self._broker.broker_id, process)
+        self._signs.speak()
 
     def look_at_quarantine(self, device: str) -> None:
         """Lets this process's consumer know whether its device may take tasks."""
@@ -65,16 +67,12 @@ class Recovery:
         self._forget(
             broker_id for broker_id, since_ms in self._gone_since_ms.items() if self._now_ms() - since_ms >= REMEMBER_MS
         )
-        if self._client.set(keys.SWEEPER, self._broker.broker_id, nx=True, ex=SWEEP_SECONDS):
+        if self._signs.may_judge and self._client.set(keys.SWEEPER, self._broker.broker_id, nx=True, ex=SWEEP_SECONDS):
             self._sweep(alive=processes.keys() - gone.keys())
 
     def _sweep(self, alive: Iterable[str]) -> None:
         """A process that is alive on this host is spared however silent it is: a driver's call may hold the GIL."""
-        oldest_ms = self._now_ms() - self._broker.heartbeat_timeout
-        silent = cast(
-            "list[bytes]", self._client.zrangebyscore(keys.HEARTBEATS, "-inf", oldest_ms, start=0, num=SWEEP_SIZE)
-        )
-        lost = {broker_id.decode() for broker_id in silent} - set(alive)
+        lost = self._signs.silent(self._broker.heartbeat_timeout, SWEEP_SIZE) - set(alive)
         self._give_back(dict.fromkeys(lost, "a silent process"))
         self._forget(lost)
         self._trim_dead_letters()
@@ -110,7 +108,7 @@ class Recovery:
     def _forget(self, broker_ids: Iterable[str]) -> None:
         """Last: until here the next look finds them again. Giving back was a sign of life."""
         for broker_id in broker_ids:
-            self._client.zrem(keys.HEARTBEATS, broker_id)
+            self._signs.forget(broker_id)
             self._siblings.remove(broker_id)
 
     def _trim_dead_letters(self) -> None:
