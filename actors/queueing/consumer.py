@@ -72,9 +72,11 @@ class WakingConsumer(_RedisConsumer):
         with _connection_errors():
             if not self.message_cache and not self._is_time_to_look():
                 return None
-            self._arrival.clear()  # before the fetch, so that a ring during it is not lost
+            if is_rung := self._arrival.is_set():
+                self._arrival.clear()  # before the fetch, so that a ring during it is not lost
             self._return_what_was_given_twice()
-            if not self.message_cache and (room := self.prefetch - self.outstanding_message_count) > 0:
+            room = self.prefetch - self.outstanding_message_count
+            if not self.message_cache and room > 0 and (is_rung or self._has_arrivals()):
                 self.message_cache = self._fetch(room)
             if message := self._next_fetched():
                 self.misses = 0
@@ -87,6 +89,10 @@ class WakingConsumer(_RedisConsumer):
         """Waits for a ring or for the next look, but no longer than Dramatiq's timeout."""
         left = self._next_look_at - time.monotonic()
         return left <= 0 or self._arrival.wait(min(left, self.timeout / 1000))
+
+    def _has_arrivals(self) -> bool:
+        """Whether a fetch is worth its commands although nothing has rung: plain Dramatiq sends without a ring."""
+        return bool(self.broker.client.llen(keys.ready(self.queue_name)))
 
     def _fetch(self, room: int) -> list[Message[Any]]:
         """Takes up to `room` messages that wait; the place to choose among lists."""

@@ -5,6 +5,7 @@ Dramatiq's own maintenance does so by chance, one queue at a time, and looks for
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
@@ -24,6 +25,9 @@ logger = logging.getLogger(__name__)
 #: Between two looks at this host's processes.
 LOOK_SECONDS = 3.0
 
+#: Between two renewals of a process's entry, which lasts for a day.
+RENEW_SECONDS = 3_600
+
 #: The shortest time between two sweeps after the silent processes of all hosts; a look later, at most, there is one.
 SWEEP_SECONDS = 12
 
@@ -41,6 +45,7 @@ class Recovery:
     def __init__(self, broker: ClusterBroker, host: str, now_ms: Callable[[], int] = current_millis) -> None:
         self._broker, self._client, self._now_ms = broker, broker.client, now_ms
         self._siblings, self._signs = Siblings(broker.client, host), SignsOfLife(broker.client, broker.broker_id)
+        self._renew_at = 0.0
         self._gone_since_ms: dict[str, int] = {}
         self._quarantine = Quarantine(broker.client, result_backend(broker).client)
 
@@ -48,6 +53,14 @@ class Recovery:
         """Tells the siblings which process this broker belongs to, and all hosts that it lives."""
         self._siblings.register(self._broker.broker_id, process)
         self._signs.speak()
+        self._renew_at = time.monotonic() + RENEW_SECONDS
+
+    def renew(self, process: ProcessIdentity) -> None:
+        """Tells all hosts that this process lives, and its siblings of it again where its entry is old or lost."""
+        if time.monotonic() < self._renew_at:
+            self._signs.speak()
+        else:
+            self.register(process)
 
     def look_at_quarantine(self, device: str) -> None:
         """Lets this process's consumer know whether its device may take tasks."""
@@ -61,6 +74,8 @@ class Recovery:
     def recover(self) -> None:
         """One look: the dead of this host at once, and now and then the silent of all hosts."""
         processes = self._siblings.processes()
+        if self._broker.broker_id not in processes:
+            self._renew_at = 0.0  # a Redis without persistence has lost it
         gone = {broker_id: process for broker_id, process in processes.items() if process.is_gone()}
         self._give_back({broker_id: f"process {process.pid} of this host" for broker_id, process in gone.items()}, gone)
         self._gone_since_ms = {broker_id: self._gone_since_ms.get(broker_id, self._now_ms()) for broker_id in gone}
@@ -166,7 +181,7 @@ class RecoveryThread(threading.Thread):
         self._attempt(self._recovery.give_back_own)
 
     def _look(self) -> None:
-        self._recovery.register(self._process)
+        self._recovery.renew(self._process)
         self._recovery.recover()
         if self._process.device:
             self._recovery.look_at_quarantine(self._process.device)

@@ -16,10 +16,9 @@ SETTLING_MS = 15_000
 _SPEAK = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local before = redis.call('ZSCORE', KEYS[1], ARGV[1])
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('ZADD', KEYS[2], now, ARGV[1])
-return {now, before}
+return now
 """
 
 #: Who has ever spoken here is judged by that. Dramatiq's heartbeats, by each host's own clock, are for all others.
@@ -48,8 +47,8 @@ class SignsOfLife:
           redis.RedisError: When Redis does not answer.
         """
         names = [keys.ALIVE, keys.HEARTBEATS]
-        now_ms, before_ms = cast("tuple[int, bytes | None]", self._speak(keys=names, args=[self._broker_id]))
-        if before_ms is None or now_ms - float(before_ms) > CUT_OFF_MS:
+        now_ms = cast("int", self._speak(keys=names, args=[self._broker_id]))
+        if now_ms - self._now_ms > CUT_OFF_MS:
             self._unbroken_since_ms = now_ms
         self._now_ms = now_ms
 
