@@ -28,6 +28,16 @@ for _, redis_id in ipairs(ARGV) do
 end
 """
 
+#: What Dramatiq's script does for a requeue, but at the head of the list, in the order of the arguments: what was given
+#: back has waited the longest, and a list's head tells the age of its oldest.
+_GIVE_BACK = """
+for index = #ARGV, 1, -1 do
+    if redis.call('SREM', KEYS[2], ARGV[index]) > 0 and redis.call('HEXISTS', KEYS[1] .. '.msgs', ARGV[index]) > 0 then
+        redis.call('LPUSH', KEYS[1], ARGV[index])
+    end
+end
+"""
+
 
 class ClusterBroker(RedisBroker):
     """Puts each message into the lane of its model and priority, and rings.
@@ -42,6 +52,7 @@ class ClusterBroker(RedisBroker):
         self.doorbell = Doorbell(self.client)
         self.restraint = Restraint()
         self._acknowledge = self.client.register_script(_ACKNOWLEDGE)
+        self._give_back = self.client.register_script(_GIVE_BACK)
         self._held_ids: dict[str, set[str]] = {}
         self.announce: Callable[[], None] = lambda: None
         """Tells this host's other processes whose messages these are; called before any is taken."""
@@ -103,9 +114,13 @@ class ClusterBroker(RedisBroker):
         if commands:
             execute(self.client, commands)
 
-    def requeue_of(self, broker_id: str, queue_name: str, redis_ids: Iterable[bytes]) -> None:
-        """Puts another process's messages back into their queue; what it has acknowledged meanwhile stays away."""
-        execute(self.client, [self._command("requeue", queue_name, *redis_ids, broker_id=broker_id)])
+    def do_requeue(self, queue_name: str, *redis_ids: str) -> None:
+        """Puts messages of this process back to the head of their list, the oldest first."""
+        self.requeue_of(self.broker_id, queue_name, redis_ids)
+
+    def requeue_of(self, broker_id: str, queue_name: str, redis_ids: Iterable[str]) -> None:
+        """Puts a process's messages back; what it has acknowledged meanwhile stays away."""
+        self._give_back(keys=[keys.ready(queue_name), keys.acks(broker_id, queue_name)], args=sorted(redis_ids))
 
     def _enqueue_in(self, lanes: Collection[str], messages: Sequence[Message[Any]]) -> list[Message[Any]]:
         for message in messages:
@@ -121,10 +136,10 @@ class ClusterBroker(RedisBroker):
             self.emit_after("enqueue", message, None)
         return list(messages)
 
-    def _command(self, name: str, list_name: str, *args: Any, broker_id: str | None = None) -> Command:
+    def _command(self, name: str, list_name: str, *args: Any) -> Command:
         """A call of Dramatiq's script as Dramatiq makes it; 0 is for no maintenance."""
         options = (self.heartbeat_timeout, self.dead_message_ttl, 0, self._max_unpack_size())
-        words = [name, current_millis(), list_name, broker_id or self.broker_id, *options, *args]
+        words = [name, current_millis(), list_name, self.broker_id, *options, *args]
         return call(self.scripts["dispatch"], [self.namespace], words)
 
 

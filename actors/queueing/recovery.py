@@ -106,7 +106,7 @@ class Recovery:
         with self._client.pipeline(transaction=False) as pipe:
             for name in lists:
                 pipe.smembers(keys.acks(broker_id, name))
-            held: dict[str, set[bytes]] = dict(zip(lists, pipe.execute(), strict=True))
+            held = {name: {each.decode() for each in ids} for name, ids in zip(lists, pipe.execute(), strict=True)}
         if dead:  # first: what another process takes up again may be refused for its history
             self._note_death(dead, held)
         for name, ids in held.items():
@@ -114,14 +114,14 @@ class Recovery:
                 self._broker.requeue_of(broker_id, name, ids)
         return sum(map(len, held.values()))
 
-    def _note_death(self, dead: ProcessIdentity, held: Mapping[str, set[bytes]]) -> None:
+    def _note_death(self, dead: ProcessIdentity, held: Mapping[str, set[str]]) -> None:
         """A process that ended with inference tasks in hand is evidence against its device, or against one of them."""
-        tasks = {redis_id.decode() for name, ids in held.items() if _is_inference(name) for redis_id in ids}
+        tasks = {redis_id for name, ids in held.items() if _is_inference(name) for redis_id in ids}
         if dead.device and dead.worker_id and tasks:
             self._quarantine.note_death(dead.device, Death(dead.worker_id, self._now_ms() / 1000, tasks))
 
     def _forget(self, broker_ids: Iterable[str]) -> None:
-        """Last: until here the next look finds them again. Giving back was a sign of life."""
+        """Last: until here the next look finds them again."""
         for broker_id in broker_ids:
             self._signs.forget(broker_id)
             self._siblings.remove(broker_id)

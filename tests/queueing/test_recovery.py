@@ -113,6 +113,23 @@ def test_a_dead_siblings_messages_come_back_at_once(
     assert queue_redis.scard(keys.acks(victim.broker_id, QUEUE)) == 0
 
 
+def test_what_a_dead_process_held_goes_before_what_came_later_in_its_old_order(
+    survivor: ClusterBroker, settings: Settings, ended: ProcessIdentity, queue_redis: redis.Redis
+) -> None:
+    victim = declared(settings)
+    lane = "inference.normal.org/a"
+    sent = [f"{number:032x}" for number in range(20)]
+    queue_redis.sadd(keys.LANES, lane)
+    for redis_id in sent:
+        victim.do_enqueue(lane, redis_id, task().encode())
+    assert len(victim.do_fetch(lane, 16)) == 16
+    Recovery(victim, HOST).register(ended)
+
+    Recovery(survivor, HOST).recover()
+
+    assert queue_redis.lrange(keys.ready(lane), 0, -1) == [redis_id.encode() for redis_id in sent]
+
+
 def test_what_a_process_fetched_with_its_last_breath_comes_back_too(
     victim: ClusterBroker, survivor: ClusterBroker, ended: ProcessIdentity
 ) -> None:
@@ -342,7 +359,7 @@ def test_a_message_that_was_given_away_and_comes_back_is_not_run_beside_itself(
     consumer = broker.consume(QUEUE, prefetch=2, timeout=10)
     running = next_of(consumer)
     assert running is not None
-    broker.requeue_of(broker.broker_id, QUEUE, [one_held(queue_redis, broker)])
+    broker.requeue_of(broker.broker_id, QUEUE, [one_held(queue_redis, broker).decode()])
 
     assert next_of(consumer) is None
     consumer.ack(running)
@@ -360,7 +377,7 @@ def test_a_message_that_comes_back_after_its_acknowledgement_is_not_stranded(
     consumer = broker.consume(QUEUE, prefetch=2, timeout=10)
     first = next_of(consumer)
     held = one_held(queue_redis, broker)
-    broker.requeue_of(broker.broker_id, QUEUE, [held])
+    broker.requeue_of(broker.broker_id, QUEUE, [held.decode()])
     assert next_of(consumer) is None
 
     broker.held_ids(QUEUE).discard(held.decode())  # as if its thread had acknowledged it a moment before
