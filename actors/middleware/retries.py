@@ -3,7 +3,7 @@
 import logging
 from typing import Any, cast
 
-from dramatiq import Actor, Broker, Message
+from dramatiq import Actor, Broker
 from dramatiq.middleware import Retries as DramatiqsRetries
 
 from actors.queueing.broker import ClusterBroker
@@ -30,7 +30,7 @@ class Retries(DramatiqsRetries):
             self._apply_our_rule(broker, message, exception)
             return
         with keep_if_interrupted(message):
-            patient: Any = _PatientBroker(broker)
+            patient: Any = _PatientBroker(cast("ClusterBroker", broker))
             super().after_process_message(patient, message, result=result, exception=exception)
 
     def _apply_our_rule(self, broker: Broker, message: Any, exception: BaseException) -> None:
@@ -44,7 +44,7 @@ class Retries(DramatiqsRetries):
         logger.info("%s is tried again in %d ms.", message.message_id, retry.delay_ms)
         self._leave_to_others(cast("ClusterBroker", broker), message, retry)
         with keep_if_interrupted(message):
-            _PatientBroker(broker).enqueue(message, delay=retry.delay_ms)
+            _PatientBroker(cast("ClusterBroker", broker)).enqueue(message, delay=retry.delay_ms)
 
     @staticmethod
     def _leave_to_others(broker: ClusterBroker, message: Any, retry: Retry) -> None:
@@ -55,17 +55,16 @@ class Retries(DramatiqsRetries):
 class _PatientBroker:
     """As much of a broker as retries need; what it enqueues waits for a Redis that is away."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: ClusterBroker) -> None:
         self._broker = broker
         self.get_actor = broker.get_actor
 
     def enqueue(self, message: Any, *, delay: int) -> None:
-        """Puts the next attempt into the queue, at least once."""
-
-        def enqueue_next() -> Message[Any]:
-            return self._broker.enqueue(message, delay=delay)
-
-        until_redis_answers(enqueue_next, f"The next attempt of {message.message_id}")
+        """Puts the next attempt into the queue, once however often the answer is lost."""
+        until_redis_answers(
+            lambda: self._broker.retry_later(message, delay),
+            f"The next attempt of {message.message_id}",
+        )
 
 
 def _is_ours(actor: "Actor[..., Any]") -> bool:
