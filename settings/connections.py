@@ -4,7 +4,8 @@ redis-py 8 times out blocking reads after 5 s, caps a pool at 100 connections, a
 on how a client was built; each would break one of the uses below, so none of the defaults is left to chance.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from redis.retry import Retry
 
 from settings.config import Settings
 from settings.local_redis import find_redis_url
+from settings.redis_address import redis_address
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,21 @@ UNLIMITED_CONNECTIONS = 2**31
 class _Address:
     """Where a database is. A private server may be found elsewhere tomorrow, so it is asked again and again."""
 
+    variable: str
     locate: Callable[[], str]
     database_offset: int = 0
+
+
+@contextmanager
+def _login_errors(address: _Address, url: str) -> Iterator[None]:
+    """Tells which variable has the wrong login: what Redis says of a missing one speaks of HELLO."""
+    try:
+        yield
+    except redis.AuthenticationError as error:
+        raise redis.AuthenticationError(
+            f"the login in {address.variable} for {redis_address(url)} is wrong or missing; write it as "
+            "redis://USER:PASSWORD@HOST:PORT/0, or redis://:PASSWORD@HOST:PORT/0"
+        ) from error
 
 
 class _MovingPool(redis.ConnectionPool):
@@ -70,7 +85,8 @@ class _MovingPool(redis.ConnectionPool):
         if (url := self._address.locate()) != self._url:
             self._url = url
             self.reset()
-        return super().get_connection(*arguments, **options)
+        with _login_errors(self._address, url):
+            return super().get_connection(*arguments, **options)
 
     def make_connection(self) -> Any:
         options: dict[str, Any] = dict(parse_url(self._url))
@@ -91,7 +107,8 @@ class _MovingAsyncPool(redis.asyncio.ConnectionPool):
         if (url := self._address.locate()) != self._url:
             self._url = url
             self.reset()
-        return await super().get_connection(*arguments, **options)
+        with _login_errors(self._address, url):
+            return await super().get_connection(*arguments, **options)
 
     def make_connection(self) -> Any:
         options: dict[str, Any] = dict(parse_url_async(self._url))
@@ -112,14 +129,14 @@ def _options(use: Use) -> dict[str, Any]:
 
 
 def _queue_address(settings: Settings) -> _Address:
-    return _Address(lambda: find_redis_url(settings))
+    return _Address("REDIS_URL", lambda: find_redis_url(settings))
 
 
 def _result_address(settings: Settings) -> _Address:
     """RESULT_BACKEND_URL, or the database after the queue's."""
     if url := settings.result_backend_url:
-        return _Address(lambda: url)
-    return _Address(lambda: find_redis_url(settings), database_offset=1)
+        return _Address("RESULT_BACKEND_URL", lambda: url)
+    return _Address("REDIS_URL", lambda: find_redis_url(settings), database_offset=1)
 
 
 def queue_client(settings: Settings, use: Use = QUEUE) -> redis.Redis:

@@ -19,11 +19,11 @@ DRAMATIQ_NAMESPACE = "dramatiq"
 #: The namespace of task results in the result database.
 RESULTS_NAMESPACE = "dramatiq-results"
 
-#: Sorted set: worker id → last beat in seconds by Redis' clock. Workers that are long gone are trimmed at each beat.
+#: Sorted set: worker id → last beat in seconds by Redis' clock. Each worker trims those that are long gone.
 WORKERS = "cm:workers"
 
 #: Sorted set: id of a worker with a device that takes tasks → last beat in seconds by Redis' clock. Silent ones are
-#: trimmed at each beat.
+#: trimmed by all others now and then.
 DEVICES = "cm:devices"
 
 #: Set of the queue names that workers serve. Grows with the code, not with the load.
@@ -57,6 +57,10 @@ CANCELS = "cm:cancels"
 
 #: Held by the one process of the cluster that gives back what silent ones hold; expires, and then another may.
 SWEEPER = "cm:sweeper"
+
+#: Sorted set: broker id of a worker process → when it last spoke, in milliseconds by Redis' clock. The sweep removes
+#: silent ones.
+ALIVE = "cm:alive"
 
 #: Dramatiq's sorted set: broker id → its last command in milliseconds by its own clock. The sweep removes silent ones.
 HEARTBEATS = f"{DRAMATIQ_NAMESPACE}:__heartbeats__"

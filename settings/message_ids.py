@@ -7,9 +7,10 @@ import time
 TIME_DIGITS, RANDOM_DIGITS = 12, 20
 
 
-def sortable_id() -> str:
-    """48 bits of milliseconds and 80 random bits in hexadecimal."""
-    return f"{time.time_ns() // 1_000_000:0{TIME_DIGITS}x}{secrets.token_hex(RANDOM_DIGITS // 2)}"
+def sortable_id(delay_ms: int = 0) -> str:
+    """48 bits of milliseconds, of now or of a moment to come, and 80 random bits in hexadecimal."""
+    at_ms = max(0, time.time_ns() // 1_000_000 + int(delay_ms))
+    return f"{at_ms:0{TIME_DIGITS}x}{secrets.token_hex(RANDOM_DIGITS // 2)}"
 
 
 def sent_at(redis_id: str) -> float | None:

@@ -8,7 +8,7 @@ from settings.byte_sizes import format_bytes
 from settings.records import LATE_AFTER_SECONDS, ModelRecord, Record, WorkerRecord, WorkerState
 
 #: States in which a worker takes no tasks, whatever it holds.
-_TAKES_NONE = frozenset({"starting", "draining", "standby"})
+_TAKES_NONE = frozenset({"starting", "draining", "quarantined", "standby"})
 
 
 @dataclass(frozen=True)

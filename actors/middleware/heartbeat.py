@@ -38,16 +38,24 @@ logger = logging.getLogger(__name__)
 #: Ids of workers that have been gone for this long leave the index.
 FORGET_AFTER_SECONDS = 86_400
 
+#: Between two beats that also trim the indexes of workers and name the queues that are served, in beats.
+UPKEEP_BEATS = 10
+
 #: Stores a record and when it came by Redis' own clock, so that no host's clock matters; says who takes tasks.
 _BEAT = """
 local clock = redis.call('TIME')
 local now = clock[1] + clock[2] / 1000000
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 redis.call('ZADD', KEYS[2], string.format('%.3f', now), ARGV[3])
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('%.3f', now - ARGV[4]))
-if ARGV[5] == '1' then redis.call('ZADD', KEYS[3], string.format('%.3f', now), ARGV[3])
+if ARGV[4] == '1' then redis.call('ZADD', KEYS[3], string.format('%.3f', now), ARGV[3])
 else redis.call('ZREM', KEYS[3], ARGV[3]) end
-redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', string.format('%.3f', now - ARGV[6]))
+"""
+
+#: Workers that have been silent for long leave the indexes.
+_TRIM = """
+local now = redis.call('TIME')[1]
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[2])
 """
 
 
@@ -64,6 +72,7 @@ class Heartbeat(Middleware):
         self._software = installed_versions()
         self._mutex, self._beating = threading.Lock(), threading.Lock()
         self._lifecycle = Lifecycle(worker_id)
+        self._beats = 0
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -137,6 +146,7 @@ class Heartbeat(Middleware):
         try:
             with self._beating, self._redis.pipeline(transaction=False) as pipe:
                 self._send(pipe, self._record())
+                self._beats += 1
         except redis.RedisError as error:
             logger.debug("A beat of %s was lost: %s", self._worker_id, error)
         except Exception:
@@ -145,11 +155,12 @@ class Heartbeat(Middleware):
     def _send(self, pipe: Any, record: WorkerRecord) -> None:
         """The record and what has changed, in one round trip."""
         names = (keys.worker(self._worker_id), keys.WORKERS, keys.DEVICES)
-        limits = (int(self._takes_tasks()), LIVE_SECONDS)
-        arguments = (record.to_json(), RECORD_TTL_SECONDS, self._worker_id, FORGET_AFTER_SECONDS, *limits)
+        arguments = (record.to_json(), RECORD_TTL_SECONDS, self._worker_id, int(self._takes_tasks()))
         with self._lifecycle.telling(record) as events:
             pipe.eval(_BEAT, len(names), *names, *arguments)
-            pipe.sadd(keys.QUEUES, *self._queues)
+            if self._beats % UPKEEP_BEATS == 0:
+                pipe.eval(_TRIM, 2, keys.WORKERS, keys.DEVICES, FORGET_AFTER_SECONDS, LIVE_SECONDS)
+                pipe.sadd(keys.QUEUES, *self._queues)
             note_events(pipe, events)
             self._note_service(pipe)
             self._note_footprints(pipe)

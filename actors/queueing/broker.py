@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
-from dramatiq.common import current_millis
+from dramatiq.common import current_millis, dq_name
 
 from actors.queueing.commands import Command, call, command, execute
 from actors.queueing.consumer import KEPT, WakingConsumer
@@ -14,7 +14,7 @@ from actors.queueing.control_consumer import ControlConsumer, is_control_queue
 from actors.queueing.doorbell import Doorbell
 from actors.queueing.hooks import Hooks
 from actors.queueing.lane_consumer import LaneConsumer
-from actors.queueing.lanes import lane_of
+from actors.queueing.lanes import lane_of, list_of
 from actors.queueing.restraint import Restraint
 from settings import keys
 from settings.message_ids import sortable_id
@@ -27,6 +27,30 @@ for _, redis_id in ipairs(ARGV) do
     end
 end
 """
+
+#: What Dramatiq's script does for a requeue, but at the head of the list, in the order of the arguments: what was given
+#: back has waited the longest, and a list's head tells the age of its oldest.
+_GIVE_BACK = """
+for index = #ARGV, 1, -1 do
+    if redis.call('SREM', KEYS[2], ARGV[index]) > 0 and redis.call('HEXISTS', KEYS[1] .. '.msgs', ARGV[index]) > 0 then
+        redis.call('LPUSH', KEYS[1], ARGV[index])
+    end
+end
+"""
+
+
+#: Acknowledges a message and enqueues what takes its place, both or neither. Once more, after its answer was lost, it
+#: does nothing.
+_MOVE = """
+if redis.call('SREM', KEYS[1], ARGV[1]) > 0 then
+    redis.call('HDEL', KEYS[2], ARGV[1])
+    redis.call('HSET', KEYS[3] .. '.msgs', ARGV[2], ARGV[3])
+    redis.call('RPUSH', KEYS[3], ARGV[2])
+end
+"""
+
+#: The option of a delayed message in Redis with its Redis id, which it keeps when it is due.
+DUE_AS = "due_as"
 
 
 class ClusterBroker(RedisBroker):
@@ -42,6 +66,8 @@ class ClusterBroker(RedisBroker):
         self.doorbell = Doorbell(self.client)
         self.restraint = Restraint()
         self._acknowledge = self.client.register_script(_ACKNOWLEDGE)
+        self._give_back = self.client.register_script(_GIVE_BACK)
+        self._move = self.client.register_script(_MOVE)
         self._held_ids: dict[str, set[str]] = {}
         self.announce: Callable[[], None] = lambda: None
         """Tells this host's other processes whose messages these are; called before any is taken."""
@@ -58,11 +84,35 @@ class ClusterBroker(RedisBroker):
         self._hooks.emit(f"after_{signal}", *args, **kwargs)
 
     def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
-        if delay is None and (lane := _lane_of(message)):
+        if delay is not None:
+            delayed = _delayed(message, delay)
+            words = (delayed.options["redis_message_id"], _encoded(_stored(delayed)))
+            return self._enqueue_later(delayed, delay, self._command("enqueue", delayed.queue_name, *words))
+        lane = _lane_of(message)
+        if DUE_AS in message.options:
+            return self._enqueue_in({lane} if lane else (), [_due(message, lane)], is_due=True)[0]
+        if lane:
             return self._enqueue_in({lane}, [_placed(message, lane)])[0]
-        enqueued: Message[Any] = super().enqueue(message, delay=delay)
+        enqueued: Message[Any] = super().enqueue(message)
         self.doorbell.ring(enqueued.queue_name)
         return enqueued
+
+    def retry_later(self, message: Message[Any], delay_ms: int) -> None:
+        """Acknowledges a message that this process holds and enqueues its next attempt, both or neither.
+
+        Raises:
+          redis.RedisError: When Redis does not answer; it is safe to do so once more.
+        """
+        delayed = _delayed(message, delay_ms)
+        replaced = (list_of(message), message.options["redis_message_id"])
+        self._enqueue_later(delayed, delay_ms, self._move_command(*replaced, delayed.queue_name, _stored(delayed)))
+
+    def _enqueue_later(self, delayed: Message[Any], delay_ms: int, enqueue: Command) -> Message[Any]:
+        self.emit_before("enqueue", delayed, delay_ms)
+        execute(self.client, [enqueue])
+        self.emit_after("enqueue", delayed, delay_ms)
+        self.doorbell.ring(delayed.queue_name)
+        return delayed
 
     def enqueue_all(self, messages: Sequence[Message[Any]]) -> list[Message[Any]]:
         """Enqueues messages in one round trip, as far as they have lanes; returns them as they were enqueued.
@@ -103,28 +153,42 @@ class ClusterBroker(RedisBroker):
         if commands:
             execute(self.client, commands)
 
-    def requeue_of(self, broker_id: str, queue_name: str, redis_ids: Iterable[bytes]) -> None:
-        """Puts another process's messages back into their queue; what it has acknowledged meanwhile stays away."""
-        execute(self.client, [self._command("requeue", queue_name, *redis_ids, broker_id=broker_id)])
+    def do_requeue(self, queue_name: str, *redis_ids: str) -> None:
+        """Puts messages of this process back to the head of their list, the oldest first."""
+        self.requeue_of(self.broker_id, queue_name, redis_ids)
 
-    def _enqueue_in(self, lanes: Collection[str], messages: Sequence[Message[Any]]) -> list[Message[Any]]:
+    def requeue_of(self, broker_id: str, queue_name: str, redis_ids: Iterable[str]) -> None:
+        """Puts a process's messages back; what it has acknowledged meanwhile stays away."""
+        self._give_back(keys=[keys.ready(queue_name), keys.acks(broker_id, queue_name)], args=sorted(redis_ids))
+
+    def _enqueue_in(
+        self, lanes: Collection[str], messages: Sequence[Message[Any]], *, is_due: bool = False
+    ) -> list[Message[Any]]:
         for message in messages:
             self.emit_before("enqueue", message, None)
-        enqueues = [
-            self._command("enqueue", message.options["lane"], message.options["redis_message_id"], _encoded(message))
-            for message in messages
-        ]
+        named = [command("SADD", keys.LANES, *lanes)] if lanes else []
+        enqueues = [self._enqueue_command(message, is_due) for message in messages]
         # At once: a look between them would forget a lane that is still empty, and its message would wait for ever.
         bells = [command("PUBLISH", keys.bell(queue), b"") for queue in {message.queue_name for message in messages}]
-        execute(self.client, [command("SADD", keys.LANES, *lanes), *enqueues, *bells], at_once=True)
+        execute(self.client, [*named, *enqueues, *bells], at_once=True)
         for message in messages:
             self.emit_after("enqueue", message, None)
         return list(messages)
 
-    def _command(self, name: str, list_name: str, *args: Any, broker_id: str | None = None) -> Command:
+    def _enqueue_command(self, message: Message[Any], is_due: bool) -> Command:
+        list_name, redis_id = list_of(message), message.options["redis_message_id"]
+        if is_due:
+            return self._move_command(dq_name(message.queue_name), redis_id, list_name, message)
+        return self._command("enqueue", list_name, redis_id, _encoded(message))
+
+    def _move_command(self, source: str, redis_id: str, target: str, message: Message[Any]) -> Command:
+        names = [keys.acks(self.broker_id, source), keys.bodies(source), keys.ready(target)]
+        return call(self._move, names, [redis_id, message.options["redis_message_id"], _encoded(message)])
+
+    def _command(self, name: str, list_name: str, *args: Any) -> Command:
         """A call of Dramatiq's script as Dramatiq makes it; 0 is for no maintenance."""
         options = (self.heartbeat_timeout, self.dead_message_ttl, 0, self._max_unpack_size())
-        words = [name, current_millis(), list_name, broker_id or self.broker_id, *options, *args]
+        words = [name, current_millis(), list_name, self.broker_id, *options, *args]
         return call(self.scripts["dispatch"], [self.namespace], words)
 
 
@@ -135,6 +199,27 @@ def _lane_of(message: Message[Any]) -> str | None:
 def _placed(message: Message[Any], lane: str) -> Message[Any]:
     placed: Message[Any] = message.copy(options={"redis_message_id": sortable_id(), "lane": lane})
     return placed
+
+
+def _delayed(message: Message[Any], delay_ms: int) -> Message[Any]:
+    """A message of the queue's delayed twin, with an id that tells its age from when it is due."""
+    options = {"redis_message_id": sortable_id(delay_ms), "eta": current_millis() + delay_ms}
+    delayed: Message[Any] = message.copy(queue_name=dq_name(message.queue_name), options=options)
+    return delayed
+
+
+def _stored(delayed: Message[Any]) -> Message[Any]:
+    """What workers see of it; a sender that has the message may enqueue it anew."""
+    stored: Message[Any] = delayed.copy(options={DUE_AS: delayed.options["redis_message_id"]})
+    return stored
+
+
+def _due(message: Message[Any], lane: str | None) -> Message[Any]:
+    """A delayed message as it is run, under the id that it has had."""
+    placement = {"lane": lane} if lane else {}
+    due: Message[Any] = message.copy(options={"redis_message_id": message.options[DUE_AS], **placement})
+    del due.options[DUE_AS]
+    return due
 
 
 def _encoded(message: Message[Any]) -> bytes:

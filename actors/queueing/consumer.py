@@ -42,6 +42,7 @@ class WakingConsumer(_RedisConsumer):
         super().__init__(broker, queue_name, prefetch, timeout)
         self._arrival: threading.Event = broker.doorbell.event(queue_name)
         self._held = broker.held_ids(queue_name)
+        self._given_twice: set[tuple[str, str]] = set()
         self._etas: list[int] = []
         self._next_look_at = 0.0
         if queue_name.endswith(DELAYED):
@@ -71,8 +72,11 @@ class WakingConsumer(_RedisConsumer):
         with _connection_errors():
             if not self.message_cache and not self._is_time_to_look():
                 return None
-            self._arrival.clear()  # before the fetch, so that a ring during it is not lost
-            if not self.message_cache and (room := self.prefetch - self.outstanding_message_count) > 0:
+            if is_rung := self._arrival.is_set():
+                self._arrival.clear()  # before the fetch, so that a ring during it is not lost
+            self._return_what_was_given_twice()
+            room = self.prefetch - self.outstanding_message_count
+            if not self.message_cache and room > 0 and (is_rung or self._has_arrivals()):
                 self.message_cache = self._fetch(room)
             if message := self._next_fetched():
                 self.misses = 0
@@ -85,6 +89,10 @@ class WakingConsumer(_RedisConsumer):
         """Waits for a ring or for the next look, but no longer than Dramatiq's timeout."""
         left = self._next_look_at - time.monotonic()
         return left <= 0 or self._arrival.wait(min(left, self.timeout / 1000))
+
+    def _has_arrivals(self) -> bool:
+        """Whether a fetch is worth its commands although nothing has rung: plain Dramatiq sends without a ring."""
+        return bool(self.broker.client.llen(keys.ready(self.queue_name)))
 
     def _fetch(self, room: int) -> list[Message[Any]]:
         """Takes up to `room` messages that wait; the place to choose among lists."""
@@ -114,8 +122,19 @@ class WakingConsumer(_RedisConsumer):
         readable = set(map(_id, fetched))
         if problems:
             self._put_unreadable_away(list_name, readable, problems)
+        twice = readable & self._held
+        self._given_twice.update((list_name, redis_id) for redis_id in twice)
         self._held.update(readable)
-        return fetched
+        return [message for message in fetched if _id(message) not in twice]
+
+    def _return_what_was_given_twice(self) -> None:
+        """What was given away while a thread here runs it, and comes back, is not run beside itself.
+
+        That thread's end settles it. If the end came too early for that, it is given back now, else nothing is.
+        """
+        for list_name, redis_id in [each for each in self._given_twice if each[1] not in self._held]:
+            self.broker.do_requeue(list_name, redis_id)
+            self._given_twice.discard((list_name, redis_id))
 
     def _put_unreadable_away(self, list_name: str, readable: set[str], problems: list[UnreadableMessage]) -> None:
         """Makes dead letters of what was given and is neither held nor readable, for it cannot say its id."""

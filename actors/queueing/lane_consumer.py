@@ -1,5 +1,6 @@
 """The consumer of a queue with lanes: decides at each fetch which model's tasks to take."""
 
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,10 @@ from actors.queueing.lanes import LaneReader, all_lists, list_of
 
 if TYPE_CHECKING:
     from actors.queueing.broker import ClusterBroker
+
+#: Between two looks at all lanes while they are empty and nothing rings: a free worker says so again, within the
+#: `FREE_SECONDS` for which others believe it.
+LOOK_SECONDS = 3.0
 
 
 class LaneConsumer(WakingConsumer):
@@ -28,6 +33,7 @@ class LaneConsumer(WakingConsumer):
         worker_id = self._worker.worker_id if self._worker else broker.broker_id
         self._reader = LaneReader(broker.client, queue_name, broker.broker_id, worker_id)
         self._models_in_threads: dict[str, str] = {}
+        self._has_left_some, self._look_again_at = False, 0.0
         super().__init__(broker, queue_name, prefetch, timeout)
 
     @property
@@ -35,12 +41,17 @@ class LaneConsumer(WakingConsumer):
         in_threads: int = super().outstanding_message_count
         return in_threads + (len(self._worker.tasks) if self._worker else 0)
 
+    def _has_arrivals(self) -> bool:
+        """What plain Dramatiq sends is in the queue's own list; a lost ring for a lane costs up to `LOOK_SECONDS`."""
+        return self._has_left_some or time.monotonic() >= self._look_again_at or super()._has_arrivals()
+
     def _fetch(self, room: int) -> list[Message[Any]]:
         if self.broker.restraint.takes_none or (self._worker and self._worker.tasks.is_stopping):
             return []
         is_busy, models = self.outstanding_message_count > 0, self._models()
         shunned = self.broker.restraint.shunned()
         look = self._reader.look(not is_busy, models - shunned, room)
+        self._has_left_some, self._look_again_at = bool(look.heads), time.monotonic() + LOOK_SECONDS
         if look.heads:
             self.misses = 0  # what is left to a free worker is looked at again soon
         if look.taken:

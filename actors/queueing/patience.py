@@ -31,7 +31,7 @@ def until_redis_answers(step: Callable[[], object], what: str) -> None:
             step()
             return
         except redis.RedisError as error:
-            if not _may_pass(error):
+            if not may_pass(error):
                 raise
             if time.monotonic() > deadline:
                 logger.error("%s is lost: Redis has been away for too long: %s", what, error)
@@ -40,6 +40,6 @@ def until_redis_answers(step: Callable[[], object], what: str) -> None:
             time.sleep(RETRY_SECONDS)
 
 
-def _may_pass(error: redis.RedisError) -> bool:
+def may_pass(error: redis.RedisError) -> bool:
     """Whether Redis is away or cannot take anything for now: it is full, a replica, or cannot write to its disk."""
-    return isinstance(error, PASSING) or str(error).startswith("MISCONF")
+    return isinstance(error, PASSING) or "MISCONF " in str(error)  # a pipeline's error says first which command failed

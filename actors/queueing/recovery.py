@@ -5,6 +5,7 @@ Dramatiq's own maintenance does so by chance, one queue at a time, and looks for
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from actors.queueing.device_faults import Death
 from actors.queueing.quarantine import Quarantine
 from actors.queueing.results import result_backend
 from actors.queueing.siblings import ProcessIdentity, Siblings
+from actors.queueing.signs_of_life import SignsOfLife
 from settings import keys
 
 logger = logging.getLogger(__name__)
@@ -23,8 +25,11 @@ logger = logging.getLogger(__name__)
 #: Between two looks at this host's processes.
 LOOK_SECONDS = 3.0
 
-#: Between two sweeps after the silent processes of all hosts.
-SWEEP_SECONDS = 15
+#: Between two renewals of a process's entry, which lasts for a day.
+RENEW_SECONDS = 3_600
+
+#: The shortest time between two sweeps after the silent processes of all hosts; a look later, at most, there is one.
+SWEEP_SECONDS = 12
 
 #: How long a process that ended is remembered: what it sent last may still be on its way to a Redis that stands still,
 #: and a fetch among it takes messages for a process that is gone.
@@ -39,13 +44,23 @@ class Recovery:
 
     def __init__(self, broker: ClusterBroker, host: str, now_ms: Callable[[], int] = current_millis) -> None:
         self._broker, self._client, self._now_ms = broker, broker.client, now_ms
-        self._siblings = Siblings(broker.client, host)
+        self._siblings, self._signs = Siblings(broker.client, host), SignsOfLife(broker.client, broker.broker_id)
+        self._renew_at = 0.0
         self._gone_since_ms: dict[str, int] = {}
         self._quarantine = Quarantine(broker.client, result_backend(broker).client)
 
     def register(self, process: ProcessIdentity) -> None:
-        """Tells the siblings which process this broker belongs to."""
+        """Tells the siblings which process this broker belongs to, and all hosts that it lives."""
         self._siblings.register(self._broker.broker_id, process)
+        self._signs.speak()
+        self._renew_at = time.monotonic() + RENEW_SECONDS
+
+    def renew(self, process: ProcessIdentity) -> None:
+        """Tells all hosts that this process lives, and its siblings of it again where its entry is old or lost."""
+        if time.monotonic() < self._renew_at:
+            self._signs.speak()
+        else:
+            self.register(process)
 
     def look_at_quarantine(self, device: str) -> None:
         """Lets this process's consumer know whether its device may take tasks."""
@@ -59,22 +74,20 @@ class Recovery:
     def recover(self) -> None:
         """One look: the dead of this host at once, and now and then the silent of all hosts."""
         processes = self._siblings.processes()
+        if self._broker.broker_id not in processes:
+            self._renew_at = 0.0  # a Redis without persistence has lost it
         gone = {broker_id: process for broker_id, process in processes.items() if process.is_gone()}
         self._give_back({broker_id: f"process {process.pid} of this host" for broker_id, process in gone.items()}, gone)
         self._gone_since_ms = {broker_id: self._gone_since_ms.get(broker_id, self._now_ms()) for broker_id in gone}
         self._forget(
             broker_id for broker_id, since_ms in self._gone_since_ms.items() if self._now_ms() - since_ms >= REMEMBER_MS
         )
-        if self._client.set(keys.SWEEPER, self._broker.broker_id, nx=True, ex=SWEEP_SECONDS):
+        if self._signs.may_judge and self._client.set(keys.SWEEPER, self._broker.broker_id, nx=True, ex=SWEEP_SECONDS):
             self._sweep(alive=processes.keys() - gone.keys())
 
     def _sweep(self, alive: Iterable[str]) -> None:
         """A process that is alive on this host is spared however silent it is: a driver's call may hold the GIL."""
-        oldest_ms = self._now_ms() - self._broker.heartbeat_timeout
-        silent = cast(
-            "list[bytes]", self._client.zrangebyscore(keys.HEARTBEATS, "-inf", oldest_ms, start=0, num=SWEEP_SIZE)
-        )
-        lost = {broker_id.decode() for broker_id in silent} - set(alive)
+        lost = self._signs.silent(self._broker.heartbeat_timeout, SWEEP_SIZE) - set(alive)
         self._give_back(dict.fromkeys(lost, "a silent process"))
         self._forget(lost)
         self._trim_dead_letters()
@@ -93,7 +106,7 @@ class Recovery:
         with self._client.pipeline(transaction=False) as pipe:
             for name in lists:
                 pipe.smembers(keys.acks(broker_id, name))
-            held: dict[str, set[bytes]] = dict(zip(lists, pipe.execute(), strict=True))
+            held = {name: {each.decode() for each in ids} for name, ids in zip(lists, pipe.execute(), strict=True)}
         if dead:  # first: what another process takes up again may be refused for its history
             self._note_death(dead, held)
         for name, ids in held.items():
@@ -101,16 +114,16 @@ class Recovery:
                 self._broker.requeue_of(broker_id, name, ids)
         return sum(map(len, held.values()))
 
-    def _note_death(self, dead: ProcessIdentity, held: Mapping[str, set[bytes]]) -> None:
+    def _note_death(self, dead: ProcessIdentity, held: Mapping[str, set[str]]) -> None:
         """A process that ended with inference tasks in hand is evidence against its device, or against one of them."""
-        tasks = {redis_id.decode() for name, ids in held.items() if _is_inference(name) for redis_id in ids}
+        tasks = {redis_id for name, ids in held.items() if _is_inference(name) for redis_id in ids}
         if dead.device and dead.worker_id and tasks:
             self._quarantine.note_death(dead.device, Death(dead.worker_id, self._now_ms() / 1000, tasks))
 
     def _forget(self, broker_ids: Iterable[str]) -> None:
-        """Last: until here the next look finds them again. Giving back was a sign of life."""
+        """Last: until here the next look finds them again."""
         for broker_id in broker_ids:
-            self._client.zrem(keys.HEARTBEATS, broker_id)
+            self._signs.forget(broker_id)
             self._siblings.remove(broker_id)
 
     def _trim_dead_letters(self) -> None:
@@ -168,7 +181,7 @@ class RecoveryThread(threading.Thread):
         self._attempt(self._recovery.give_back_own)
 
     def _look(self) -> None:
-        self._recovery.register(self._process)
+        self._recovery.renew(self._process)
         self._recovery.recover()
         if self._process.device:
             self._recovery.look_at_quarantine(self._process.device)

@@ -1,21 +1,9 @@
-"""Where a Redis is, as it may be shown: without user and password."""
-
-from redis.connection import parse_url
+"""Where a Redis is, as it may be shown: without user and password, and without what a terminal would obey."""
 
 from monitor.core.formatting import printable
-
-#: What is shown for an address that cannot be parsed: it may hold a password in any place.
-UNREADABLE = "an address that cannot be read"
+from settings.redis_address import redis_address
 
 
 def shown_address(url: str) -> str:
     """HOST:PORT of a Redis URL, with the database when it is not the first, or the path of its socket."""
-    try:
-        parts = parse_url(url)
-    except ValueError:
-        return UNREADABLE
-    database = f"/{parts['db']}" if parts.get("db") else ""
-    if path := parts.get("path"):
-        return printable(f"{path}{database}")
-    host = str(parts.get("host", "localhost"))
-    return printable(f"{f'[{host}]' if ':' in host else host}:{parts.get('port', 6379)}{database}")
+    return printable(redis_address(url))

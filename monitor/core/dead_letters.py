@@ -25,7 +25,7 @@ MOST_LETTERS = 100
 MOST_BYTES = 65_536
 
 #: Options of an attempt that has ended; with them a task would fail again before it runs.
-ATTEMPT_OPTIONS = frozenset({"retries", "retry_reasons", "traceback", "requeue_timestamp", "eta", "deadline"})
+ATTEMPT_OPTIONS = frozenset({"retries", "retry_reasons", "traceback", "requeue_timestamp", "eta", "due_as", "deadline"})
 
 #: What can be done with letters, and how it is told.
 Change = Literal["requeue", "delete"]

@@ -279,12 +279,13 @@ def test_a_cancelled_generation_stops_within_one_token(
         widths.append(input_ids.shape[1])
         return watch(watcher, input_ids, *others, **more)
 
-    def cancel(_: str) -> None:
-        cancelled_at.append(len(widths))
-        job.cancel()
+    class Canceller(Reader):
+        def write(self, text: str) -> None:
+            cancelled_at.append(len(widths))
+            job.cancel()
 
     monkeypatch.setattr(RowWatcher, "__call__", note_step)
-    job = engine.plan("generate", parse_request("generate", LONG), 60, publish=cancel)
+    job = engine.plan("generate", parse_request("generate", LONG), 60, stream=Canceller())
 
     engine.submit([job])
 

@@ -42,10 +42,19 @@ class House:
         self.fail = self.actor("fail", self._fail)
         self.falter = self.actor("falter", self._falter, min_backoff=100, max_backoff=1_000)
         self.wait = self.actor("wait", self._wait)
+        quick: dict[str, Any] = {"min_backoff": 10, "max_backoff": 20}
+        self.twice_more = self.guest("twice_more", self._fail, max_retries=2, **quick)
+        self.again = self.guest("again", self._again)
+        self.thrown = self.guest("thrown", self._fail, throws=ValueError, **quick)
+        self.choosy = self.guest("choosy", self._fail, retry_when=lambda retries, error: retries < 1, **quick)
 
     def actor(self, name: str, run: Callable[..., Any], **options: Any) -> "dramatiq.Actor[..., Any]":
         """Declares an actor of the queue that workers serve."""
         return dramatiq.actor(run, broker=self.broker, queue_name=QUEUE, actor_name=name, **options)
+
+    def guest(self, name: str, run: Callable[..., Any], **options: Any) -> "dramatiq.Actor[..., Any]":
+        """Declares somebody else's actor, on a queue of its own, which a worker serves that has its module."""
+        return dramatiq.actor(run, broker=self.broker, queue_name="guests", actor_name=name, **options)
 
     def result(self, message: "dramatiq.Message[Any]", timeout: int = PATIENCE_MS) -> Any:
         """Waits for a result as a caller does."""
@@ -59,6 +68,12 @@ class House:
         self.calls.append(("falter", time.time()))
         if len(self.calls) < 3:
             raise TransientError("not yet")
+        return len(self.calls)
+
+    def _again(self) -> int:
+        self.calls.append(("again",))
+        if len(self.calls) < 2:
+            raise dramatiq.Retry("once more", delay=10)
         return len(self.calls)
 
     def _wait(self, *_: Any) -> None:
@@ -151,6 +166,18 @@ def test_what_cannot_pass_is_not_retried(house: House) -> None:
         house.result(house.fail.send_with_options(min_backoff=1))
 
     assert house.calls == [("fail",)]
+
+
+@pytest.mark.parametrize(("name", "runs"), [("twice_more", 3), ("choosy", 2), ("thrown", 1)])
+def test_an_actor_on_a_queue_of_its_own_is_retried_as_it_asks(house: House, name: str, runs: int) -> None:
+    with pytest.raises(ResultFailure, match="ValueError: no"):
+        house.result(getattr(house, name).send())
+
+    assert house.calls == [("fail",)] * runs
+
+
+def test_an_actor_on_a_queue_of_its_own_may_ask_for_another_run(house: House) -> None:
+    assert house.result(house.again.send()) == 2
 
 
 def test_a_message_that_failed_for_good_is_a_dead_letter(house: House, queues: redis.Redis) -> None:

@@ -1,6 +1,7 @@
 import pytest
 
-from monitor.core.address import UNREADABLE, shown_address
+from monitor.core.address import shown_address
+from settings.redis_address import UNREADABLE
 
 
 @pytest.mark.parametrize(

@@ -226,12 +226,15 @@ def test_what_a_stopping_worker_has_not_begun_goes_back_to_its_lane(
     for _ in range(3):
         task.send(model="org/a")
     consumer = broker.consume(keys.INFERENCE_QUEUE, prefetch=10, timeout=10)
-    taken = [next(consumer) for _ in range(3)]
+    taken = [message for _ in range(3) if (message := next(consumer))]
     assert waiting_in(queue_redis, "inference.normal.org/a") == 0
+    last = task.send(model="org/a")
 
-    consumer.requeue(message for message in taken if message)
+    consumer.requeue(reversed(taken))
 
-    assert waiting_in(queue_redis, "inference.normal.org/a") == 3
+    ids = queue_redis.lrange(keys.ready("inference.normal.org/a"), 0, -1)
+    sent = sorted(message.options["redis_message_id"] for message in (*taken, last))
+    assert ids == [redis_id.encode() for redis_id in sent], "the oldest is the first"
 
 
 def test_what_was_fetched_into_a_broken_connection_is_taken_back(

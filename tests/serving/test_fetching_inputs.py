@@ -121,7 +121,10 @@ def test_a_task_whose_input_hangs_is_tried_again_later_once_and_leaves_its_place
     def waiting_for_retry() -> int:
         return queue_redis.hlen(keys.delayed_bodies(keys.INFERENCE_QUEUE))
 
-    tasks.take([_message({"$file": "clip.json"}) for _ in range(2 * FETCHERS)])
+    messages = [_message({"$file": "clip.json"}) for _ in range(2 * FETCHERS)]
+    given = [message.options["redis_message_id"] for message in messages]
+    queue_redis.sadd(keys.acks(broker.broker_id, keys.INFERENCE_QUEUE), *given)
+    tasks.take(messages)
 
     wait_until(lambda: not len(tasks), "their places are free")
     assert waiting_for_retry() == 2 * FETCHERS

@@ -67,7 +67,7 @@ def test_a_model_that_is_on_its_way_is_not_to_be_loaded_once_more() -> None:
     )
 
 
-@pytest.mark.parametrize("state", ["starting", "draining", "standby"])
+@pytest.mark.parametrize("state", ["starting", "draining", "quarantined", "standby"])
 def test_a_worker_that_takes_no_tasks_says_its_state(state: str) -> None:
     assert answer(state=state, models=[model("org/a")]).text == state
 
