@@ -64,6 +64,11 @@ class FaultyProxy:
             self._traps.append(trap)
         return trap
 
+    def forget_traps(self) -> None:
+        """Takes away those that have not sprung."""
+        with self._mutex:
+            self._traps.clear()
+
     @contextlib.contextmanager
     def misbehaving(self, choice: random.Random, odds: Mapping[Fault, float]) -> Iterator[None]:
         """Meets commands with faults at random; what is left of the odds is none."""

@@ -131,6 +131,7 @@ def rig(served: Rig, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFi
     """The worker, with the log at hand; an inference task goes another way than one that a Dramatiq thread runs."""
     caplog.set_level(logging.INFO)
     served.ran.clear()
+    served.proxy.forget_traps()
     served.actor = request.param
     return served
 
@@ -249,7 +250,7 @@ def test_delayed_tasks_outlive_an_absence_of_redis_when_one_of_them_is_due(
     rig: Rig, fault: Fault, caplog: pytest.LogCaptureFixture
 ) -> None:
     traps = [rig.proxy.trap(fault, MOVE, b"first"), *(rig.proxy.trap(fault, *GIVE_BACK_DELAYED) for _ in range(2))]
-    first, second = rig.send("first", delay=100), rig.send("second", delay=300)
+    first, second = rig.send("first", delay=600), rig.send("second", delay=800)  # a busy worker has both by then
 
     assert [rig.result(first), rig.result(second)] == ["result of first", "result of second"]
     assert traps[0].is_sprung
