@@ -72,18 +72,22 @@ class WakingConsumer(_RedisConsumer):
         with _connection_errors():
             if not self.message_cache and not self._is_time_to_look():
                 return None
-            if is_rung := self._arrival.is_set():
-                self._arrival.clear()  # before the fetch, so that a ring during it is not lost
-            self._return_what_was_given_twice()
-            room = self.prefetch - self.outstanding_message_count
-            if not self.message_cache and room > 0 and (is_rung or self._has_arrivals()):
-                self.message_cache = self._fetch(room)
+            if not self.message_cache:
+                self.message_cache = self._look()
             if message := self._next_fetched():
                 self.misses = 0
                 return message
             self.misses, backoff_ms = compute_backoff(self.misses, max_backoff=self.idle_look_ms)
             self._next_look_at = time.monotonic() + min(backoff_ms / 1000, self._seconds_to_next_eta())
             return None
+
+    def _look(self) -> list[Message[Any]]:
+        """What there is room for and something has rung for, or is found to wait."""
+        if is_rung := self._arrival.is_set():
+            self._arrival.clear()  # before the fetch, so that a ring during it is not lost
+        self._return_what_was_given_twice()
+        room = self.prefetch - self.outstanding_message_count
+        return self._fetch(room) if room > 0 and (is_rung or self._has_arrivals()) else []
 
     def _is_time_to_look(self) -> bool:
         """Waits for a ring or for the next look, but no longer than Dramatiq's timeout."""
