@@ -22,6 +22,7 @@ class LetterList(LineTable):
 
         change: Change
         letters: tuple[DeadLetter, ...]
+        hidden_marks: int
 
     def __init__(self, *, id: str) -> None:
         self._letters: dict[str, DeadLetter] = {}
@@ -49,7 +50,7 @@ class LetterList(LineTable):
     def action_mark_alike(self) -> None:
         """Marks all with the error of the letter under the cursor, as far as the filter shows them."""
         if (chosen := self.letter(self.cursor_id or "")) is not None:
-            self.marks |= {row_id for row_id in self._table.ids if self._letters[row_id].error == chosen.error}
+            self._selection.mark(x for x in self._table.ids if self._letters[x].error == chosen.error)
             self._remake()
 
     def action_requeue(self) -> None:
@@ -64,4 +65,4 @@ class LetterList(LineTable):
         chosen = self.chosen_ids
         letters = tuple(letter for row_id, letter in self._letters.items() if row_id in chosen)
         if letters:
-            self.post_message(self.ChangeWanted(change, letters))
+            self.post_message(self.ChangeWanted(change, letters, self.hidden_marks))
