@@ -273,7 +273,13 @@ async def test_what_is_marked_is_sent_again_after_a_question_whose_default_is_ca
         await pilot.press("5")
         await wait_for_text(pilot, "Dead letters (3)")
         await pilot.press("a", "R")
-        await wait_for_text(pilot, "Send again 2 dead letters?", "2 of inference.normal.org/chat-8b", "[5 Dead]")
+        await wait_for_text(
+            pilot,
+            "Send again 2 dead letters?",
+            "2 with DeviceOutOfMemory: 1 GiB",
+            "2 of inference.normal.org/chat-8b",
+            "[5 Dead]",
+        )
         await check_golden(pilot, "confirm-120x30")
         await pilot.press("enter")
         await wait_for(pilot, lambda: "Send again 2" not in screen_text(pilot.app), "the question goes")
