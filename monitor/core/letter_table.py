@@ -33,15 +33,20 @@ def letter_id(letter: DeadLetter) -> str:
 
 
 def letter_table(
-    letters: Sequence[DeadLetter], now: float, view: View = NOTHING_CHOSEN, nothing: str = NO_LETTERS
+    letters: Sequence[DeadLetter],
+    now: float,
+    view: View = NOTHING_CHOSEN,
+    nothing: str = NO_LETTERS,
+    *,
+    has_older: bool = False,
 ) -> Table:
-    """A row a letter."""
+    """A row a letter; where there are older ones that were not read, those that are alike may be more."""
     alike: dict[str, int] = {}
     for letter in letters:
         alike[letter.error] = alike.get(letter.error, 0) + 1
     shown = arrange(letters, view, _searchable, ORDERS)
     empty = f"Nothing matches {printable(view.words)}: esc clears the filter" if view.words else nothing
-    rows = Rows(shown, lambda letter: _row(letter, alike[letter.error], now))
+    rows = Rows(shown, lambda letter: _row(letter, f"{alike[letter.error]}{'+' if has_older else ''}", now))
     return Table(COLUMNS, rows, empty, tuple(map(letter_id, shown)), tuple(ORDERS))
 
 
@@ -70,11 +75,11 @@ def _searchable(letter: DeadLetter) -> str:
     return " ".join([letter.error, letter.lane, *names])
 
 
-def _row(letter: DeadLetter, alike: int, now: float) -> tuple[Cell, ...]:
+def _row(letter: DeadLetter, alike: str, now: float) -> tuple[Cell, ...]:
     body = letter.body
     return (
         cell(f" {letter.error}", "bad"),
-        Cell(str(alike)),
+        Cell(alike),
         cell(body.actor_name if body else ABSENT),
         cell((body and body.model) or ABSENT),
         Cell(str(letter.tries) if body else ABSENT),

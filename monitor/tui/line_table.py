@@ -110,7 +110,7 @@ class LineTable(ScrollView, can_focus=True):
         return self._make(self._snapshot, replace(self._view, words="", trouble_only=False)).ids
 
     def _titled(self) -> str:
-        words = [f"{self._title} ({format_count(len(self._table.rows))})" if self._table.rows else self._title]
+        words = [f"{self._title}{self._counted()}"]
         if self._view.words:
             words.append(f"/{self._view.words}".replace("[", "(").replace("]", ")"))
         if self._view.sort:
@@ -121,6 +121,10 @@ class LineTable(ScrollView, can_focus=True):
             hidden = f", {self.hidden_marks} hidden" if self.hidden_marks else ""
             words.append(f"{MARK} {len(marks)} marked{hidden}")
         return "  ".join(words)
+
+    def _counted(self) -> str:
+        """How many rows there are, as the title says it."""
+        return f" ({format_count(len(self._table.rows))})" if self._table.rows else ""
 
     def action_move(self, rows: int) -> None:
         """Moves the cursor and scrolls to it."""

@@ -24,3 +24,5 @@ class LettersRead(Message):
     """The dead letters have been read."""
 
     letters: tuple[DeadLetter, ...]
+    total: int
+    """How many there are, read or not."""

@@ -15,7 +15,7 @@ from monitor.tui.letter_list import LetterList
 from monitor.tui.line_table import LineTable
 from settings.sought_task import SoughtTask
 from tests.monitor.cluster import record
-from tests.monitor.examples import CLUSTER, LETTERS, SERVER, STORY, TASK, TASKS, sought
+from tests.monitor.examples import CLUSTER, LETTERS, SERVER, STORY, TASK, TASKS, letter, sought
 from tests.monitor.fakes import FakeClock, ListedLetters, ScriptedSource, ToldTasks
 from tests.monitor.hostile import HOSTILE_STRINGS
 from tests.monitor.screen import check_golden, screen_text, wait_for, wait_for_text
@@ -289,7 +289,23 @@ async def test_what_is_marked_is_sent_again_after_a_question_whose_default_is_ca
         await wait_for_text(pilot, "Send again 2 dead letters?")
         await pilot.press("right", "enter")
         await wait_for_toast(pilot, "2 sent again")
-        assert [letter.redis_id for letter in letters.sent_again] == ["id-1", "id-3"]
+        assert {letter.redis_id for letter in letters.sent_again} == {"id-1", "id-3"}
+
+
+async def test_of_many_dead_letters_the_title_says_how_many_are_shown_and_a_key_reads_older_ones() -> None:
+    letters = ListedLetters([letter(number, f"Error {number % 2}") for number in range(150)])
+    lane = replace(CLUSTER.lanes[-1], dead=150)
+    source = ScriptedSource(replace(CLUSTER, lanes=(*CLUSTER.lanes[:-1], lane)))
+    async with monitor(source, letters).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("5")
+        await wait_for_text(pilot, "Dead letters (100 of 150, o reads older)", "Error 0 ", " 50+ ")
+        await pilot.press("slash", *"id-149", "enter")
+        await wait_for_text(pilot, "Dead letters (0 in 100 of 150, o reads older)  /id-149")
+        await pilot.press("escape", "o")
+        await wait_for_text(pilot, "Dead letters (150)", " 75 ")
+        await pilot.press("o")
+        await wait_for_toast(pilot, "All dead letters have been read.")
 
 
 async def test_nothing_is_changed_while_the_data_are_not_live() -> None:
