@@ -38,7 +38,7 @@ ORDERS: dict[str, Callable[[LaneView], Any]] = {
 
 def lane_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
     """A row a list of messages."""
-    shown = (lane for lane in snapshot.lanes if lane.dead or lane.is_paused or not view.trouble_only)
+    shown = (lane for lane in snapshot.lanes if view.shows(lane.name))
     lanes = arrange(shown, view, _searchable, ORDERS)
     growth = snapshot.trends.growth_per_minute
     columns, rows = COLUMNS, Rows(lanes, lambda lane: _row(lane, growth.get(lane.name)))

@@ -27,9 +27,10 @@ ORDERS: dict[str, Callable[[QueueCounts], Any]] = {
 
 
 def queue_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
-    """A row a queue, by name."""
+    """A row a queue, by name; a trouble of a lane is one of its queue too."""
     paused = snapshot.paused
-    shown = (queue for queue in snapshot.queues if queue.dead or queue.queue in paused or not view.trouble_only)
+    of_lanes = {lane.queue for lane in snapshot.lanes if view.shows(lane.name)}
+    shown = (queue for queue in snapshot.queues if queue.queue in of_lanes or view.shows(queue.queue))
     queues = arrange(shown, view, lambda queue: queue.queue, ORDERS)
     ids = tuple(queue.queue for queue in queues)
     rows = Rows(queues, lambda queue: _row(queue, queue.queue in paused))

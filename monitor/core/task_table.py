@@ -1,7 +1,7 @@
 """The tasks as a table: those that workers have in hand, the first of each lane, the dead, those that have gone."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from monitor.core.formatting import ABSENT, format_age, format_count
@@ -51,6 +51,8 @@ class TaskRow:
     seconds: float | None
     """For how long it has been there."""
     order: tuple[Any, ...] = ()
+    worker_id: str = ""
+    """Who has it in hand."""
 
     @property
     def name(self) -> str:
@@ -68,8 +70,8 @@ ORDERS: dict[str, Callable[[TaskRow], Any]] = {
 
 
 def task_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
-    """A row a task."""
-    shown = (row for row in task_rows(snapshot) if row.state == "dead" or not view.trouble_only)
+    """A row a task; in trouble are the dead, and those in the hands of a worker that is."""
+    shown = (row for row in task_rows(snapshot) if row.state == "dead" or view.shows(row.worker_id))
     rows = arrange(shown, view, _searchable, ORDERS)
     empty = empty_text(snapshot, view, NO_TASKS)
     return Table(COLUMNS, Rows(rows, _row), empty, tuple(row.row_id for row in rows), tuple(ORDERS))
@@ -100,7 +102,8 @@ def _in_hand(worker: WorkerView) -> Iterator[TaskRow]:
         own = arriving_on(record, task.model)
         state: State = "loading" if own or record.loading else "running"
         where = f"{worker.worker_id}, {describe_progress(own)}" if own else worker.worker_id
-        yield _of_worker(f"{worker.worker_id} {task.message_id}", state, where, task, seconds, (-seconds,))
+        row = _of_worker(f"{worker.worker_id} {task.message_id}", state, where, task, seconds, (-seconds,))
+        yield replace(row, worker_id=worker.worker_id)
 
 
 def _of_worker(

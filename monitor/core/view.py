@@ -19,6 +19,12 @@ class View:
     sort: str | None = None
     is_reversed: bool = False
     trouble_only: bool = False
+    troubled: frozenset[str] = frozenset()
+    """What troubles are about, which alone is shown then."""
+
+    def shows(self, *names: str) -> bool:
+        """Whether a row that is about these is shown."""
+        return not self.trouble_only or not self.troubled.isdisjoint(names)
 
 
 NOTHING_CHOSEN = View()

@@ -55,9 +55,8 @@ COLUMNS = (
 
 def worker_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
     """A row a worker: the lost, the late, the unknown, then the others by name."""
-    workers = arrange(
-        filter(_is_in_trouble, snapshot.workers) if view.trouble_only else snapshot.workers, view, _searchable, ORDERS
-    )
+    shown = (worker for worker in snapshot.workers if view.shows(worker.worker_id))
+    workers = arrange(shown, view, _searchable, ORDERS)
     return Table(
         COLUMNS,
         Rows(workers, lambda worker: _row(worker, snapshot.at or 0.0)),
@@ -69,10 +68,6 @@ def worker_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
 
 def _by_trouble(worker: WorkerView) -> tuple[int, bool, str]:
     return _TROUBLE[worker.liveness], worker.record is not None, worker.worker_id
-
-
-def _is_in_trouble(worker: WorkerView) -> bool:
-    return worker.liveness != "live" or worker.record is None or worker.record.state == "quarantined"
 
 
 def _searchable(worker: WorkerView) -> str:

@@ -1,6 +1,6 @@
 """The one screen: status, pages, banner, tables."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from textual import on
@@ -20,7 +20,7 @@ from monitor.core.server_table import key_table, server_table
 from monitor.core.snapshot import Snapshot
 from monitor.core.table import Table
 from monitor.core.task_table import task_table
-from monitor.core.trouble import find_troubles
+from monitor.core.trouble import find_troubled, find_troubles
 from monitor.core.trouble_table import ALL_IS_WELL, trouble_table
 from monitor.core.view import View
 from monitor.core.worker_table import worker_table
@@ -53,21 +53,21 @@ class Dashboard(Screen[None]):
         self._tabs.may_act = may_act
         self._filter = FilterBar()
         self.letters = LetterList(id="letter-list")
-        workers = WorkerList("Workers", worker_table, id="workers")
+        workers = WorkerList("Workers", self._told(worker_table), id="workers")
         self._audit = LineTable("What operators did", audit_table, id="audit")
         self._audit.display = False
         self._pages: dict[str, tuple[LineTable, ...]] = {
             "overview": (
                 LineTable("Trouble", self._trouble_table, id="troubles"),
-                LaneList("Queues", queue_table, id="queues"),
+                LaneList("Queues", self._told(queue_table), id="queues"),
                 self._audit,
                 workers,
             ),
-            "workers": (WorkerList("Workers", worker_table, id="all-workers"),),
-            "lanes": (LaneList("Queues", lane_table, id="all-lanes"),),
-            "tasks": (LineTable("Tasks", task_table, id="all-tasks"),),
+            "workers": (WorkerList("Workers", self._told(worker_table), id="all-workers"),),
+            "lanes": (LaneList("Queues", self._told(lane_table), id="all-lanes"),),
+            "tasks": (LineTable("Tasks", self._told(task_table), id="all-tasks"),),
             "letters": (self.letters,),
-            "models": (LineTable("Models", model_table, id="all-models"),),
+            "models": (LineTable("Models", self._told(model_table), id="all-models"),),
             "redis": (
                 LineTable("Redis", server_table, id="server"),
                 LineTable("Keys of the queues' database by kind", key_table, id="all-keys"),
@@ -158,6 +158,16 @@ class Dashboard(Screen[None]):
 
     def _tables(self) -> Iterable[LineTable]:
         return (table for tables in self._pages.values() for table in tables)
+
+    def _told(self, make: Callable[[Snapshot, View], Table]) -> Callable[[Snapshot, View], Table]:
+        """Where trouble only is shown, the table is told what is in trouble."""
+
+        def make_told(snapshot: Snapshot, view: View) -> Table:
+            if view.trouble_only:
+                view = replace(view, troubled=find_troubled(snapshot, self._task_seconds))
+            return make(snapshot, view)
+
+        return make_told
 
     def _trouble_table(self, snapshot: Snapshot, view: View) -> Table:
         empty = "Waiting for the first answer." if snapshot.at is None else ALL_IS_WELL

@@ -15,6 +15,7 @@ from monitor.tui.letter_list import LetterList
 from monitor.tui.line_table import LineTable
 from settings.sought_task import SoughtTask
 from tests.monitor.cluster import record
+from tests.monitor.demo_example import demo_snapshot
 from tests.monitor.examples import CLUSTER, LETTERS, SERVER, STORY, TASK, TASKS, letter, sought
 from tests.monitor.fakes import FakeClock, ListedLetters, ScriptedSource, ToldTasks
 from tests.monitor.hostile import HOSTILE_STRINGS
@@ -155,6 +156,15 @@ async def test_trouble_only_hides_what_is_well() -> None:
 
         await pilot.press("t")
         await wait_for_text(pilot, "Workers (3)")
+
+
+async def test_trouble_only_shows_each_row_that_a_trouble_of_the_overview_is_about() -> None:
+    async with monitor(ScriptedSource(demo_snapshot())).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "Trouble (10)")
+        await pilot.press("t", "2")
+        await wait_for_text(pilot, "Workers (4)", "gpu-07-1444", "gpu-09-1629", "gpu-05-1333", "gpu-16-2110")
+        await pilot.press("3")
+        await wait_for_text(pilot, "Queues (4)", "Qwen/Qwen3-8B", "BAAI/bge-m3", "+62")
 
 
 async def test_the_cursor_stays_on_its_worker_while_others_come_and_go() -> None:
