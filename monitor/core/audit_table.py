@@ -20,7 +20,8 @@ COLUMNS = (
 def audit_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
     """A row an event, the newest first."""
     events = [event for event in snapshot.audit if matches(f"{event.what} {event.about} {event.who}", view.words)]
-    return Table(COLUMNS, Rows(events, _row), "Nothing has been done.", tuple(map(_id, events)))
+    ids, names = tuple(map(_id, events)), tuple(event.about for event in events)
+    return Table(COLUMNS, Rows(events, _row), "Nothing has been done.", ids, names=names)
 
 
 def _id(event: AuditEvent) -> str:

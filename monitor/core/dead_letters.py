@@ -84,6 +84,11 @@ class DeadLetter:
     """The names of its fields, with what kind of value each has."""
 
     @property
+    def name(self) -> str:
+        """The id of its task, else what Redis calls it."""
+        return self.body.message_id if self.body else self.redis_id
+
+    @property
     def error(self) -> str:
         """The last line of its failure, by which letters are grouped."""
         if self.body is None:

@@ -47,7 +47,8 @@ def letter_table(
     shown = arrange(letters, view, _searchable, ORDERS)
     empty = f"Nothing matches {printable(view.words)}: esc clears the filter" if view.words else nothing
     rows = Rows(shown, lambda letter: _row(letter, f"{alike[letter.error]}{'+' if has_older else ''}", now))
-    return Table(COLUMNS, rows, empty, tuple(map(letter_id, shown)), tuple(ORDERS))
+    names = tuple(letter.name for letter in shown)
+    return Table(COLUMNS, rows, empty, tuple(map(letter_id, shown)), tuple(ORDERS), names)
 
 
 def letter_text(letter: DeadLetter) -> str:

@@ -73,8 +73,8 @@ def task_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
     """A row a task; in trouble are the dead, and those in the hands of a worker that is."""
     shown = (row for row in task_rows(snapshot) if row.state == "dead" or view.shows(row.worker_id))
     rows = arrange(shown, view, _searchable, ORDERS)
-    empty = empty_text(snapshot, view, NO_TASKS)
-    return Table(COLUMNS, Rows(rows, _row), empty, tuple(row.row_id for row in rows), tuple(ORDERS))
+    empty, ids = empty_text(snapshot, view, NO_TASKS), tuple(row.row_id for row in rows)
+    return Table(COLUMNS, Rows(rows, _row), empty, ids, tuple(ORDERS), tuple(row.name for row in rows))
 
 
 def find_row(snapshot: Snapshot, row_id: str) -> TaskRow | None:

@@ -5,12 +5,12 @@ from typing import Literal
 
 from textual.binding import Binding, BindingType
 
-Place = Literal["app", "pages", "table", "letters", "workers", "lanes"]
+Place = Literal["app", "pages", "table", "letters", "workers", "lanes", "detail", "task"]
 
 
 @dataclass(frozen=True)
 class Key:
-    """What a key does, where, and how the help says so."""
+    """What a key does, where, and how the help says so; without a text of its own it is told with another."""
 
     key: str
     action: str
@@ -35,6 +35,10 @@ KEYS = (
     Key("S", "turn", "Turn", "table", "S", "turns the order round", False),
     Key("t", "trouble", "Trouble only", "pages", "t", "shows trouble only, and all again"),
     Key("enter", "open", "Open", "table", "⏎", "opens the worker, the task or the dead letter"),
+    Key("c", "copy", "Copy id", "table", "c", "copies the id under the cursor, or of what is open", False),
+    Key("escape,enter", "dismiss", "Close", "detail", "esc", ""),
+    Key("c", "copy", "Copy id", "detail", "c", ""),
+    Key("r", "ask", "Read anew", "task", "r", "reads an open task anew"),
     Key("i", "app.find_task", "Find task", "pages", "i", "finds a task by its id, wherever it is", False),
     Key("up,k", "move(-1)", "Up", "table", "↑ k", "moves up", False),
     Key("down,j", "move(1)", "Down", "table", "↓ j", "moves down; tab goes to the next table", False),
@@ -91,4 +95,4 @@ TOLD_WITH_ANOTHER = ("S", "a", "right", "right_square_bracket")
 
 def key_help() -> str:
     """A line a key."""
-    return "\n".join(f"{key.shown:<8} {key.help}" for key in KEYS if key.key not in TOLD_WITH_ANOTHER)
+    return "\n".join(f"{key.shown:<8} {key.help}" for key in KEYS if key.help and key.key not in TOLD_WITH_ANOTHER)

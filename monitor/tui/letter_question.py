@@ -28,7 +28,7 @@ def letter_question(change: Change, letters: Sequence[DeadLetter], address: str,
 
 def _described(letter: DeadLetter) -> Iterator[str]:
     yield f"  {letter.body.actor_name if letter.body else ABSENT}: {letter.error}"
-    yield f"  id {letter.body.message_id if letter.body else letter.redis_id}"
+    yield f"  id {letter.name}"
     yield f"  of {letter.lane}"
 
 

@@ -21,6 +21,7 @@ from monitor.core.snapshot import Snapshot
 from monitor.core.table import GAP, Cell, Layout, Table
 from monitor.core.view import View
 from monitor.tui.keys import bindings
+from monitor.tui.messages import CopyWanted
 from monitor.tui.tones import TONE_CLASSES, draw_cells
 
 _DIM, _CURSOR = Style(dim=True), Style(reverse=True)
@@ -178,6 +179,11 @@ class LineTable(ScrollView, can_focus=True):
     def action_export(self) -> None:
         """Asks for its rows, or the screen, in a file."""
         self.post_message(self.ExportWanted(self.id or "table", self._table))
+
+    def action_copy(self) -> None:
+        """Asks for the id under the cursor in the clipboard."""
+        if self.cursor_id is not None:
+            self.post_message(CopyWanted(self._table.name_of(self.cursor_id)))
 
     def choose(self, row_id: str) -> None:
         """Puts the cursor on a row, if it is shown."""

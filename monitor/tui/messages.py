@@ -1,4 +1,4 @@
-"""What the threads tell the app."""
+"""What the threads and the screens tell the app."""
 
 from dataclasses import dataclass
 
@@ -26,3 +26,10 @@ class LettersRead(Message):
     letters: tuple[DeadLetter, ...]
     total: int
     """How many there are, read or not."""
+
+
+@dataclass
+class CopyWanted(Message):
+    """Someone wants an id in the clipboard."""
+
+    name: str

@@ -24,6 +24,7 @@ from monitor.tui.lane_list import LaneList
 from monitor.tui.letter_list import LetterList
 from monitor.tui.letter_question import letter_question
 from monitor.tui.line_table import LineTable
+from monitor.tui.messages import CopyWanted
 from monitor.tui.worker_list import WorkerList
 
 #: What came of an action stays on the screen for so long.
@@ -117,6 +118,14 @@ class OperatedApp(App[None]):
         text = "\n".join(printable(line) for line in told.text.splitlines())
         severity: Literal["information", "warning"] = "information" if told.went_well else "warning"
         self.notify(text, severity=severity, timeout=TOLD_SECONDS, markup=False)
+
+    @on(CopyWanted)
+    def _copy(self, event: CopyWanted) -> None:
+        if event.name != printable(event.name):
+            self.tell("Not copied: this id has characters that a terminal would obey.")
+            return
+        self.copy_to_clipboard(event.name)
+        self.tell(f"Copied {event.name}")
 
     @on(LineTable.ExportWanted)
     def _export(self, event: LineTable.ExportWanted) -> None:

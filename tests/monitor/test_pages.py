@@ -122,6 +122,60 @@ async def test_enter_on_a_trouble_opens_what_it_is_about() -> None:
         await wait_for_toast(pilot, "3 dead letters: failed for good")
 
 
+@pytest.mark.parametrize(
+    ("key", "table_id", "row_id", "name"),
+    [
+        ("1", "troubles", "dead inference.normal.org/chat-8b", "inference.normal.org/chat-8b"),
+        ("2", "all-workers", "gpu-01-42", "gpu-01-42"),
+        ("3", "all-lanes", "inference.high.org/chat-8b", "inference.high.org/chat-8b"),
+        ("4", "all-tasks", f"dead {TASKS[2].lane} redis-dead", "dead0001"),
+        ("4", "all-tasks", f"waiting {TASKS[1].lane} redis-9c40", "redis-9c40"),
+        ("5", "letter-list", "inference.normal.org/chat-8b id-2", "message-2"),
+        ("6", "all-models", "BAAI/bge-m3", "BAAI/bge-m3"),
+    ],
+)
+async def test_the_id_under_the_cursor_is_copied(key: str, table_id: str, row_id: str, name: str) -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press(key)
+        table = pilot.app.screen.query_one(f"#{table_id}", LineTable)
+        table.focus()
+        await wait_for(pilot, lambda: row_id in table._table.ids, "the row is there")
+        table.choose(row_id)
+        await pilot.press("c")
+        await wait_for_toast(pilot, f"Copied {name}")
+        assert pilot.app.clipboard == name
+
+
+async def test_an_open_screen_has_keys_of_its_own_and_copies_what_it_is_about() -> None:
+    tasks = ToldTasks(STORY)
+    async with monitor(ScriptedSource(CLUSTER), tasks=tasks).run_test(size=(80, 24)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42", "P Drain")
+        for page, row, keys, name in (
+            ("2", "gpu-01-42", "esc Close  c Copy id", "gpu-03-9"),
+            ("5", "ModelNotFound", "esc Close  c Copy id", "message-3"),
+            ("4", "7f3a11d2", "esc Close  c Copy id  r Read anew", TASK.message_id),
+        ):
+            await pilot.press(page)
+            await wait_for_text(pilot, row)
+            await pilot.press("enter")
+            text = await wait_for_text(pilot, "esc closes", keys)
+            assert "Sort" not in text.splitlines()[-1]
+            await pilot.press("c")
+            await wait_for(pilot, lambda name=name: pilot.app.clipboard == name, f"{name} is copied")
+            await pilot.press("escape")
+            await wait_for(pilot, lambda: "esc closes" not in screen_text(pilot.app), "it closes")
+
+
+async def test_an_id_that_a_terminal_would_obey_is_not_copied() -> None:
+    worker = WorkerView("gpu\nrm", "live", 1.0, record("gpu\nrm"))
+    async with monitor(ScriptedSource(replace(CLUSTER, workers=(worker,)))).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu·rm")
+        await pilot.press("c")
+        await wait_for_toast(pilot, "Not copied")
+        assert pilot.app.clipboard == ""
+
+
 async def test_a_filter_takes_all_keys_and_escape_clears_it() -> None:
     async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
         await wait_for_text(pilot, "gpu-01-42")
