@@ -289,6 +289,10 @@ async def test_the_palette_offers_only_what_the_page_can_do(app: ClusterMonitor)
         assert "Recycle" not in text
         assert "Send again" not in text
 
+        await pilot.press("escape", "6", "ctrl+p")
+        text = await wait_for_text(pilot, "Overview  (1)", "Sort  (s)")
+        assert "Open  " not in text
+
 
 async def test_the_palette_goes_to_workers_lanes_and_models(app: ClusterMonitor) -> None:
     async with app.run_test(size=(120, 30)) as pilot:

@@ -167,6 +167,19 @@ async def test_an_open_screen_has_keys_of_its_own_and_copies_what_it_is_about() 
             await wait_for(pilot, lambda: "esc closes" not in screen_text(pilot.app), "it closes")
 
 
+async def test_enter_is_offered_where_it_opens_something() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42", "⏎ Open")
+        for page, title, opens in (("6", "Models (2)", False), ("2", "Workers (3)", True), ("7", "Redis (", False)):
+            await pilot.press(page)
+            await wait_for_text(pilot, title)
+            await wait_for(
+                pilot,
+                lambda opens=opens: ("⏎ Open" in screen_text(pilot.app)) is opens,
+                f"the footer below {title} is right",
+            )
+
+
 async def test_an_id_that_a_terminal_would_obey_is_not_copied() -> None:
     worker = WorkerView("gpu\nrm", "live", 1.0, record("gpu\nrm"))
     async with monitor(ScriptedSource(replace(CLUSTER, workers=(worker,)))).run_test(size=(120, 30)) as pilot:
