@@ -7,6 +7,7 @@ from monitor.core.dead_letters import DeadLetter
 from monitor.core.formatting import ABSENT, format_age, printable
 from monitor.core.table import Cell, Column, Table, cell
 from monitor.core.view import NOTHING_CHOSEN, Rows, View, arrange
+from settings.lane_names import LaneName
 
 COLUMNS = (
     Column("error", least=20, most=80, rank=0),
@@ -24,6 +25,16 @@ ORDERS: dict[str, Callable[[DeadLetter], Any]] = {
     "error": lambda letter: (letter.error, -letter.died_at, letter.redis_id),
     "died": lambda letter: (-letter.died_at, letter.redis_id),
     "actor": lambda letter: (letter.body.actor_name if letter.body else "", -letter.died_at, letter.redis_id),
+}
+
+#: What the words of a filter can be about.
+FIELDS: dict[str, Callable[[DeadLetter], str]] = {
+    "error": lambda letter: letter.error,
+    "actor": lambda letter: letter.body.actor_name if letter.body else "",
+    "model": lambda letter: (letter.body and letter.body.model) or "",
+    "task": lambda letter: letter.name,
+    "queue": lambda letter: LaneName.parse(letter.lane).queue,
+    "lane": lambda letter: letter.lane,
 }
 
 
@@ -44,11 +55,11 @@ def letter_table(
     alike: dict[str, int] = {}
     for letter in letters:
         alike[letter.error] = alike.get(letter.error, 0) + 1
-    shown = arrange(letters, view, _searchable, ORDERS)
+    shown = arrange(letters, view, FIELDS, ORDERS)
     empty = f"Nothing matches {printable(view.words)}: esc clears the filter" if view.words else nothing
     rows = Rows(shown, lambda letter: _row(letter, f"{alike[letter.error]}{'+' if has_older else ''}", now))
     names = tuple(letter.name for letter in shown)
-    return Table(COLUMNS, rows, empty, tuple(map(letter_id, shown)), tuple(ORDERS), names)
+    return Table(COLUMNS, rows, empty, tuple(map(letter_id, shown)), tuple(ORDERS), tuple(FIELDS), names)
 
 
 def letter_text(letter: DeadLetter) -> str:
@@ -69,11 +80,6 @@ def _lines(letter: DeadLetter) -> Iterator[str]:
     yield from (f"try {number + 1}     {reason}" for number, reason in enumerate(body.options.retry_reasons))
     yield ""
     yield from (body.options.traceback or "").splitlines()
-
-
-def _searchable(letter: DeadLetter) -> str:
-    names = (letter.body.actor_name, letter.body.message_id) if letter.body else ()
-    return " ".join([letter.error, letter.lane, *names])
 
 
 def _row(letter: DeadLetter, alike: str, now: float) -> tuple[Cell, ...]:

@@ -46,6 +46,8 @@ class Table:
     ids: Sequence[str] = ()
     orders: tuple[str, ...] = ()
     """What it can be sorted by."""
+    fields: tuple[str, ...] = ()
+    """What a filter can be about."""
     names: Sequence[str] = ()
     """What each row is called, where that is not its id."""
 

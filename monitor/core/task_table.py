@@ -68,13 +68,23 @@ ORDERS: dict[str, Callable[[TaskRow], Any]] = {
     "model": lambda row: (row.model or "", row.row_id),
 }
 
+#: What the words of a filter can be about.
+FIELDS: dict[str, Callable[[TaskRow], str]] = {
+    "state": lambda row: STATES[row.state][0],
+    "task": lambda row: f"{row.name} {row.redis_id}",
+    "actor": lambda row: row.actor or "",
+    "model": lambda row: row.model or "",
+    "worker": lambda row: row.worker_id,
+    "where": lambda row: row.where,
+}
+
 
 def task_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
     """A row a task; in trouble are the dead, and those in the hands of a worker that is."""
     shown = (row for row in task_rows(snapshot) if row.state == "dead" or view.shows(row.worker_id))
-    rows = arrange(shown, view, _searchable, ORDERS)
+    rows = arrange(shown, view, FIELDS, ORDERS)
     empty, ids = empty_text(snapshot, view, NO_TASKS), tuple(row.row_id for row in rows)
-    return Table(COLUMNS, Rows(rows, _row), empty, ids, tuple(ORDERS), tuple(row.name for row in rows))
+    return Table(COLUMNS, Rows(rows, _row), empty, ids, tuple(ORDERS), tuple(FIELDS), tuple(row.name for row in rows))
 
 
 def find_row(snapshot: Snapshot, row_id: str) -> TaskRow | None:
@@ -134,10 +144,6 @@ def _listed(snapshot: Snapshot) -> Iterator[TaskRow]:
             None if task.since is None else max(0.0, now - task.since),
             (task.lane, task.position),
         )
-
-
-def _searchable(row: TaskRow) -> str:
-    return " ".join([STATES[row.state][0], row.name, row.redis_id, row.actor or "", row.model or "", row.where])
 
 
 def _row(row: TaskRow) -> tuple[Cell, ...]:

@@ -29,7 +29,7 @@ KEYS = (
     Key("5", "page('letters')", "Dead letters", "pages", "5", "dead letters by their error", False),
     Key("6", "page('models')", "Models", "pages", "6", "models: where they are in memory", False),
     Key("7", "page('redis')", "Redis", "pages", "7", "Redis: memory, clients, latency, keys by kind", False),
-    Key("slash", "filter", "Filter", "pages", "/", "filter: words that must be there, -word must not"),
+    Key("slash", "filter", "Filter", "pages", "/", 'filter: word, -not, "some words", state:late'),
     Key("escape", "clear_filter", "Clear", "pages", "esc", "clears the filter, closes what is open", False),
     Key("s", "sort", "Sort", "table", "s", "sorts by the next column; S turns the order round"),
     Key("S", "turn", "Turn", "table", "S", "turns the order round", False),

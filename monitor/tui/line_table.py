@@ -85,6 +85,11 @@ class LineTable(ScrollView, can_focus=True):
         self.call_after_refresh(self._scroll_to_cursor)
 
     @property
+    def fields(self) -> tuple[str, ...]:
+        """What its filter can be about."""
+        return self._table.fields
+
+    @property
     def cursor_id(self) -> str | None:
         """What the row under the cursor is about."""
         return self._selection.cursor_id

@@ -202,6 +202,39 @@ async def test_a_filter_takes_all_keys_and_escape_clears_it() -> None:
         await wait_for_text(pilot, "Workers (3)")
 
 
+async def test_a_filter_looks_in_fields_and_says_what_is_none() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(80, 24)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("2", "slash", *"-STATE:lost model:chat")
+        await wait_for_text(pilot, "Workers (1)  /-STATE:lost model:chat")
+        await pilot.press("enter")
+
+        await pilot.press("3", "slash", *"cuda:0")
+        told = "No field cuda, read as text. Fields: state queue model priority lane"
+        await wait_for_text(pilot, "Nothing matches cuda:0", told)
+        await pilot.press("enter", "2")
+        await wait_for_text(pilot, "Workers (1)")
+        assert told not in screen_text(pilot.app)
+
+        await pilot.press("3")
+        await wait_for_text(pilot, told)
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: told not in screen_text(pilot.app), "the line goes with the filter")
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_each_field_of_a_page_fits_into_the_line_that_names_them(page: str) -> None:
+    key, text = PAGES[page]
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(80, 24)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press(key)
+        await wait_for_text(pilot, text)
+        await pilot.press("slash", *"cuda:0", "enter")
+        shown = await wait_for_text(pilot, "No field cuda, read as text. Fields: ")
+        tables = [table for table in pilot.app.screen.query(LineTable) if table.is_on_screen]
+        assert all(field in shown.partition("Fields: ")[2] for table in tables for field in table.fields)
+
+
 async def test_sorting_goes_through_the_orders_and_round() -> None:
     async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
         await wait_for_text(pilot, "gpu-01-42")
