@@ -195,3 +195,36 @@ async def test_the_cursor_goes_back_to_its_worker_when_the_filter_no_longer_hide
         await pilot.press("escape")
         await wait_for_text(pilot, "Workers (100)", "gpu-098")
         assert table.cursor_id == "gpu-098"
+
+
+async def test_the_cursor_moves_by_each_of_its_keys() -> None:
+    workers = tuple(WorkerView(f"gpu-{index:03}", "live", 1.0, record("w")) for index in range(100))
+
+    async with monitor(ScriptedSource(replace(SNAPSHOT, workers=workers))).run_test(size=(80, 24)) as pilot:
+        await wait_for_text(pilot, "gpu-000")
+        await pilot.press("2")
+        table = pilot.app.screen.query_one("#all-workers", LineTable)
+        page = table.scrollable_content_region.height - 1
+        assert page == 19
+
+        for key, number in (
+            ("up", 0),
+            ("k", 0),
+            ("down", 1),
+            ("j", 2),
+            ("k", 1),
+            ("up", 0),
+            ("pagedown", page),
+            ("pagedown", 2 * page),
+            ("pageup", page),
+            ("home", 0),
+            ("pageup", 0),
+            ("G", 99),
+            ("pagedown", 99),
+            ("j", 99),
+            ("g", 0),
+            ("end", 99),
+        ):
+            await pilot.press(key)
+            assert table.cursor_id == f"gpu-{number:03}", key
+            await wait_for_text(pilot, f"gpu-{number:03}")
