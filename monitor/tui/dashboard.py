@@ -125,6 +125,10 @@ class Dashboard(Screen[None]):
         self._pages[name][-1].focus()
         self.post_message(self.PageOpened())
 
+    @on(TabLine.Chosen)
+    def _open_clicked(self, event: TabLine.Chosen) -> None:
+        self.action_page(event.page)
+
     def go_to(self, name: str, row_id: str) -> None:
         """Opens a page with the cursor on a row."""
         self.action_page(name)
