@@ -184,6 +184,7 @@ class ClusterMonitor(OperatedApp):
         dead = {lane.name: lane.dead for lane in self._snapshot.lanes if lane.dead}
         if self._letters and self._dashboard.page == "letters" and dead != self._dead and not self._snapshot.error:
             self._dead = dead
+            self._dashboard.letters.make_room(sum(dead.values()))
             self._read_letters(self._letters, dead, self._dashboard.letters.most)
 
     @work(thread=True, exclusive=True, group="letters", exit_on_error=False)

@@ -44,6 +44,11 @@ class LetterList(LineTable):
         self._letters, self._total = {letter_id(letter): letter for letter in letters}, total
         self._remake()
 
+    def make_room(self, total: int) -> None:
+        """Wants as many more as have died since, while some are marked: else new ones would push these out."""
+        if self._selection.marks:
+            self.most += max(0, total - self._total)
+
     @property
     def has_older(self) -> bool:
         """Whether there are letters that were not read."""

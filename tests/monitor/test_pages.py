@@ -418,6 +418,24 @@ async def test_of_many_dead_letters_the_title_says_how_many_are_shown_and_a_key_
         await wait_for_toast(pilot, "All dead letters have been read.")
 
 
+async def test_a_marked_letter_is_not_pushed_out_by_new_ones() -> None:
+    letters = ListedLetters([letter(number, "Error") for number in range(150)])
+
+    def saying(dead: int) -> Snapshot:
+        return replace(CLUSTER, lanes=(*CLUSTER.lanes[:-1], replace(CLUSTER.lanes[-1], dead=dead)))
+
+    source = ScriptedSource(saying(150))
+    async with monitor(source, letters).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("5")
+        await wait_for_text(pilot, "(100 of 150")
+        await pilot.press("G", "space")
+        await wait_for_text(pilot, "■ 1 marked")
+        letters.there += [letter(number, "Error") for number in range(150, 170)]
+        source.says = saying(170)
+        await wait_for_text(pilot, "(120 of 170, o reads older)  ■ 1 marked")
+
+
 async def test_nothing_is_changed_while_the_data_are_not_live() -> None:
     source = ScriptedSource(CLUSTER)
     async with monitor(source, may_act=True).run_test(size=(120, 30)) as pilot:
