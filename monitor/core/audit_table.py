@@ -1,12 +1,14 @@
 """What operators did last, as a table."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from monitor.core.audit import AuditEvent
 from monitor.core.formatting import format_count
 from monitor.core.snapshot import Snapshot
 from monitor.core.table import Cell, Column, Table, cell
-from monitor.core.view import NOTHING_CHOSEN, Rows, View, matches
+from monitor.core.view import NOTHING_CHOSEN, Rows, View
+from monitor.core.words import narrow
 
 COLUMNS = (
     Column("at", least=8, most=8, rank=0),
@@ -16,11 +18,19 @@ COLUMNS = (
     Column("who", least=12, most=40, rank=4),
 )
 
+#: What the words of a filter can be about.
+FIELDS: dict[str, Callable[[AuditEvent], str]] = {
+    "what": lambda event: event.what,
+    "about": lambda event: event.about,
+    "who": lambda event: event.who,
+}
+
 
 def audit_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
     """A row an event, the newest first."""
-    events = [event for event in snapshot.audit if matches(f"{event.what} {event.about} {event.who}", view.words)]
-    return Table(COLUMNS, Rows(events, _row), "Nothing has been done.", tuple(map(_id, events)))
+    events = list(narrow(snapshot.audit, view.words, FIELDS))
+    ids, names = tuple(map(_id, events)), tuple(event.about for event in events)
+    return Table(COLUMNS, Rows(events, _row), "Nothing has been done.", ids, fields=tuple(FIELDS), names=names)
 
 
 def _id(event: AuditEvent) -> str:

@@ -35,20 +35,26 @@ ORDERS: dict[str, Callable[[LaneView], Any]] = {
     "dead": lambda lane: (-lane.dead, lane.name),
 }
 
+#: What the words of a filter can be about.
+FIELDS: dict[str, Callable[[LaneView], str]] = {
+    "state": lambda lane: PAUSED.text if lane.is_paused else "",
+    "queue": lambda lane: lane.queue,
+    "model": lambda lane: lane.model or "",
+    "priority": lambda lane: lane.priority,
+    "lane": lambda lane: lane.name,
+}
+
 
 def lane_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
     """A row a list of messages."""
-    shown = (lane for lane in snapshot.lanes if lane.dead or lane.is_paused or not view.trouble_only)
-    lanes = arrange(shown, view, _searchable, ORDERS)
+    shown = (lane for lane in snapshot.lanes if view.shows(lane.name))
+    lanes = arrange(shown, view, FIELDS, ORDERS)
     growth = snapshot.trends.growth_per_minute
     columns, rows = COLUMNS, Rows(lanes, lambda lane: _row(lane, growth.get(lane.name)))
     if any(lane.is_paused for lane in snapshot.lanes):
         columns, rows = (STATE, *COLUMNS), Rows(lanes, lambda lane: (_state(lane), *_row(lane, growth.get(lane.name))))
-    return Table(columns, rows, empty_text(snapshot, view, "No queues."), tuple(x.name for x in lanes), tuple(ORDERS))
-
-
-def _searchable(lane: LaneView) -> str:
-    return f"{lane.name} {PAUSED.text}" if lane.is_paused else lane.name
+    empty, ids = empty_text(snapshot, view, "No queues."), tuple(lane.name for lane in lanes)
+    return Table(columns, rows, empty, ids, tuple(ORDERS), tuple(FIELDS))
 
 
 def _state(lane: LaneView) -> Cell:

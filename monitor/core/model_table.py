@@ -48,13 +48,20 @@ ORDERS: dict[str, Callable[[_Model], Any]] = {
     "loads": lambda model: (-model.loads, model.name),
 }
 
+#: What the words of a filter can be about.
+FIELDS: dict[str, Callable[[_Model], str]] = {
+    "model": lambda model: model.name,
+    "worker": lambda model: " ".join(model.workers),
+}
+
 
 def model_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
     """A row a model that is in memory or waited for."""
-    shown = (model for model in _models(snapshot) if model.loads >= THRASHING_LOADS or not view.trouble_only)
-    models = arrange(shown, view, lambda model: " ".join([model.name, *model.workers]), ORDERS)
+    shown = (model for model in _models(snapshot) if view.shows(model.name))
+    models = arrange(shown, view, FIELDS, ORDERS)
     empty = empty_text(snapshot, view, "No model is in memory, and none is waited for.")
-    return Table(COLUMNS, Rows(models, _row), empty, tuple(model.name for model in models), tuple(ORDERS))
+    ids = tuple(model.name for model in models)
+    return Table(COLUMNS, Rows(models, _row), empty, ids, tuple(ORDERS), tuple(FIELDS))
 
 
 def _models(snapshot: Snapshot) -> list[_Model]:

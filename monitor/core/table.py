@@ -46,6 +46,14 @@ class Table:
     ids: Sequence[str] = ()
     orders: tuple[str, ...] = ()
     """What it can be sorted by."""
+    fields: tuple[str, ...] = ()
+    """What a filter can be about."""
+    names: Sequence[str] = ()
+    """What each row is called, where that is not its id."""
+
+    def name_of(self, row_id: str) -> str:
+        """What a row is called, for somebody who looks for it elsewhere."""
+        return self.names[self.ids.index(row_id)] if self.names else row_id
 
 
 def cell(text: str, tone: Tone = "plain") -> Cell:

@@ -62,6 +62,14 @@ def find_troubles(snapshot: Snapshot, task_seconds: float) -> tuple[Trouble, ...
     return tuple(sorted(folded, key=lambda trouble: trouble.severity != "bad"))
 
 
+def find_troubled(snapshot: Snapshot, task_seconds: float) -> frozenset[str]:
+    """The workers, lanes, queues and models that troubles are about, and the lanes of queues that stand still."""
+    troubles = list(_all(snapshot, task_seconds))
+    still = {trouble.about for trouble in troubles if trouble.kind in ("unserved", "paused")}
+    stopped = (lane.name for lane in snapshot.lanes if lane.queue in still and (lane.ready or lane.is_paused))
+    return frozenset([*(trouble.about for trouble in troubles), *stopped])
+
+
 def _fold(troubles: list[Trouble]) -> list[Trouble]:
     if len(troubles) <= MOST_OF_A_KIND:
         return troubles

@@ -24,7 +24,8 @@ def trouble_id(trouble: Trouble) -> str:
 
 def trouble_table(troubles: Sequence[Trouble], empty: str = ALL_IS_WELL) -> Table:
     """A row a trouble, worst first."""
-    return Table(COLUMNS, tuple(map(_row, troubles)), empty, ids=tuple(map(trouble_id, troubles)))
+    names = tuple(trouble.about for trouble in troubles)
+    return Table(COLUMNS, tuple(map(_row, troubles)), empty, tuple(map(trouble_id, troubles)), names=names)
 
 
 def _row(trouble: Trouble) -> tuple[Cell, ...]:

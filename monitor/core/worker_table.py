@@ -55,15 +55,15 @@ COLUMNS = (
 
 def worker_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
     """A row a worker: the lost, the late, the unknown, then the others by name."""
-    workers = arrange(
-        filter(_is_in_trouble, snapshot.workers) if view.trouble_only else snapshot.workers, view, _searchable, ORDERS
-    )
+    shown = (worker for worker in snapshot.workers if view.shows(worker.worker_id))
+    workers = arrange(shown, view, FIELDS, ORDERS)
     return Table(
         COLUMNS,
         Rows(workers, lambda worker: _row(worker, snapshot.at or 0.0)),
         empty_text(snapshot, view, NO_WORKERS),
         ids=tuple(worker.worker_id for worker in workers),
         orders=tuple(ORDERS),
+        fields=tuple(FIELDS),
     )
 
 
@@ -71,16 +71,33 @@ def _by_trouble(worker: WorkerView) -> tuple[int, bool, str]:
     return _TROUBLE[worker.liveness], worker.record is not None, worker.worker_id
 
 
-def _is_in_trouble(worker: WorkerView) -> bool:
-    return worker.liveness != "live" or worker.record is None or worker.record.state == "quarantined"
+def _host(worker: WorkerView) -> str:
+    return worker.record.host if worker.record else ""
 
 
-def _searchable(worker: WorkerView) -> str:
-    words = [worker.worker_id, worker_state(worker).text]
-    if record := worker.record:
-        device = (record.device.name, record.device.label) if record.device else ()
-        words += [record.host, *device, record.loading or "", *(model.model for model in record.models)]
-    return " ".join(words)
+def _card(worker: WorkerView) -> str:
+    return worker.record.device.label if worker.record and worker.record.device else ""
+
+
+def _device(worker: WorkerView) -> str:
+    return worker.record.device.name if worker.record and worker.record.device else ""
+
+
+def _model_names(worker: WorkerView) -> str:
+    if (record := worker.record) is None:
+        return ""
+    return " ".join([record.loading or "", *(model.model for model in record.models)])
+
+
+#: What the words of a filter can be about.
+FIELDS: dict[str, Callable[[WorkerView], str]] = {
+    "state": lambda worker: worker_state(worker).text,
+    "worker": lambda worker: worker.worker_id,
+    "host": _host,
+    "card": _card,
+    "device": _device,
+    "model": _model_names,
+}
 
 
 def _memory_used(worker: WorkerView) -> int:

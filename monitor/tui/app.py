@@ -38,6 +38,7 @@ from monitor.tui.detail_screen import DetailScreen
 from monitor.tui.find_screen import FindScreen
 from monitor.tui.help_screen import HelpScreen
 from monitor.tui.keys import bindings
+from monitor.tui.letter_list import LetterList
 from monitor.tui.line_table import LineTable
 from monitor.tui.messages import LettersRead, SnapshotTaken
 from monitor.tui.operated_app import OperatedApp
@@ -183,22 +184,28 @@ class ClusterMonitor(OperatedApp):
         dead = {lane.name: lane.dead for lane in self._snapshot.lanes if lane.dead}
         if self._letters and self._dashboard.page == "letters" and dead != self._dead and not self._snapshot.error:
             self._dead = dead
-            self._read_letters(self._letters, list(dead))
+            self._dashboard.letters.make_room(sum(dead.values()))
+            self._read_letters(self._letters, dead, self._dashboard.letters.most)
 
     @work(thread=True, exclusive=True, group="letters", exit_on_error=False)
-    def _read_letters(self, letters: Letters, lanes: list[str]) -> None:
+    def _read_letters(self, letters: Letters, dead: dict[str, int], most: int) -> None:
         try:
-            found = letters.read(lanes) if lanes else ()
+            found = letters.read(list(dead), most) if dead else ()
         except (redis.RedisError, OSError) as error:
             self._dead = None
             self.call_from_thread(self.tell, f"The dead letters cannot be read: {error}")
             return
         if not get_current_worker().is_cancelled:
-            self.post_message(LettersRead(found))
+            self.post_message(LettersRead(found, sum(dead.values())))
 
     @on(LettersRead)
     def _show_letters(self, message: LettersRead) -> None:
-        self._dashboard.letters.letters = message.letters
+        self._dashboard.letters.show_letters(message.letters, message.total)
+
+    @on(LetterList.OlderWanted)
+    def _read_older_letters(self) -> None:
+        self._dead = None
+        self._read_letters_if_others()
 
     @on(LineTable.Opened)
     def _open(self, event: LineTable.Opened) -> None:
@@ -210,7 +217,8 @@ class ClusterMonitor(OperatedApp):
         elif event.table_id == "all-tasks":
             self._open_task(event.row_id)
         elif letter := self._dashboard.letters.letter(event.row_id):
-            self.push_screen(DetailScreen("Dead letter", lambda _: letter_text(letter), self._snapshot))
+            show = DetailScreen("Dead letter", lambda _: letter_text(letter), self._snapshot, about=letter.name)
+            self.push_screen(show)
 
     def _open_trouble(self, row_id: str) -> None:
         """The worker that it is about, or the page; there is room for the whole sentence in both."""

@@ -1,4 +1,4 @@
-"""The line that says why the data are not up to date."""
+"""A line that says what is not as one may think: how old the data are, or how a filter was read."""
 
 from rich.text import Text
 from textual.widgets import Static

@@ -1,6 +1,6 @@
 """The one screen: status, pages, banner, tables."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from textual import on
@@ -12,17 +12,19 @@ from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Footer, Input, Static
 
 from monitor.core.audit_table import audit_table
+from monitor.core.formatting import printable
 from monitor.core.freshness import Freshness
 from monitor.core.lane_table import lane_table
 from monitor.core.model_table import model_table
 from monitor.core.queue_table import queue_table
 from monitor.core.server_table import key_table, server_table
 from monitor.core.snapshot import Snapshot
-from monitor.core.table import Table
+from monitor.core.table import Cell, Table
 from monitor.core.task_table import task_table
-from monitor.core.trouble import find_troubles
+from monitor.core.trouble import find_troubled, find_troubles
 from monitor.core.trouble_table import ALL_IS_WELL, trouble_table
 from monitor.core.view import View
+from monitor.core.words import unknown_fields
 from monitor.core.worker_table import worker_table
 from monitor.tui.banner import Banner
 from monitor.tui.filter_bar import FilterBar
@@ -51,26 +53,26 @@ class Dashboard(Screen[None]):
         self._task_seconds, self._snapshot = task_seconds, Snapshot()
         self._status, self._tabs, self._banner = StatusLine(address), TabLine(), Banner()
         self._tabs.may_act = may_act
-        self._filter = FilterBar()
+        self._filter, self._misread = FilterBar(), Banner(id="misread")
         self.letters = LetterList(id="letter-list")
-        workers = WorkerList("Workers", worker_table, id="workers")
-        self._audit = LineTable("What operators did", audit_table, id="audit")
+        workers = WorkerList("Workers", self._told(worker_table), id="workers")
+        self._audit = LineTable("What operators did", audit_table, id="audit", can_open=False)
         self._audit.display = False
         self._pages: dict[str, tuple[LineTable, ...]] = {
             "overview": (
                 LineTable("Trouble", self._trouble_table, id="troubles"),
-                LaneList("Queues", queue_table, id="queues"),
+                LaneList("Queues", self._told(queue_table), id="queues"),
                 self._audit,
                 workers,
             ),
-            "workers": (WorkerList("Workers", worker_table, id="all-workers"),),
-            "lanes": (LaneList("Queues", lane_table, id="all-lanes"),),
-            "tasks": (LineTable("Tasks", task_table, id="all-tasks"),),
+            "workers": (WorkerList("Workers", self._told(worker_table), id="all-workers"),),
+            "lanes": (LaneList("Queues", self._told(lane_table), id="all-lanes"),),
+            "tasks": (LineTable("Tasks", self._told(task_table), id="all-tasks"),),
             "letters": (self.letters,),
-            "models": (LineTable("Models", model_table, id="all-models"),),
+            "models": (LineTable("Models", self._told(model_table), id="all-models", can_open=False),),
             "redis": (
-                LineTable("Redis", server_table, id="server"),
-                LineTable("Keys of the queues' database by kind", key_table, id="all-keys"),
+                LineTable("Redis", server_table, id="server", can_open=False),
+                LineTable("Keys of the queues' database by kind", key_table, id="all-keys", can_open=False),
             ),
         }
 
@@ -83,6 +85,7 @@ class Dashboard(Screen[None]):
             for name, tables in self._pages.items():
                 with Vertical(id=f"page-{name}"):
                     yield from tables
+        yield self._misread
         yield self._filter
         yield Footer(show_command_palette=False)
 
@@ -118,8 +121,13 @@ class Dashboard(Screen[None]):
         self.query_one(ContentSwitcher).current = f"page-{name}"
         for table in self._pages[name]:
             table.show(self._snapshot)
+        self._tell_misread()
         self._pages[name][-1].focus()
         self.post_message(self.PageOpened())
+
+    @on(TabLine.Chosen)
+    def _open_clicked(self, event: TabLine.Chosen) -> None:
+        self.action_page(event.page)
 
     def go_to(self, name: str, row_id: str) -> None:
         """Opens a page with the cursor on a row."""
@@ -155,9 +163,28 @@ class Dashboard(Screen[None]):
     def _filter_by(self, words: str) -> None:
         for table in self._pages[self.page]:
             table.view = replace(table.view, words=words)
+        self._tell_misread()
+
+    def _tell_misread(self) -> None:
+        """Says which words of the page's filter look like a field's and are read as text, and what the fields are."""
+        tables = [table for table in self._pages[self.page] if table.display]
+        known = list(dict.fromkeys(field for table in tables for field in table.fields))
+        unknown = unknown_fields(tables[-1].view.words, known)
+        text = f"No field {printable(unknown[0])}, read as text. Fields: {' '.join(known)}" if unknown else None
+        self._misread.say(Cell(text, "warn") if text else None)
 
     def _tables(self) -> Iterable[LineTable]:
         return (table for tables in self._pages.values() for table in tables)
+
+    def _told(self, make: Callable[[Snapshot, View], Table]) -> Callable[[Snapshot, View], Table]:
+        """Where trouble only is shown, the table is told what is in trouble."""
+
+        def make_told(snapshot: Snapshot, view: View) -> Table:
+            if view.trouble_only:
+                view = replace(view, troubled=find_troubled(snapshot, self._task_seconds))
+            return make(snapshot, view)
+
+        return make_told
 
     def _trouble_table(self, snapshot: Snapshot, view: View) -> Table:
         empty = "Waiting for the first answer." if snapshot.at is None else ALL_IS_WELL

@@ -18,7 +18,9 @@ class FilterBar(Input):
         keeps: bool
 
     def __init__(self) -> None:
-        super().__init__(placeholder="words that must be there, -word must not; ⏎ keeps, esc clears", compact=True)
+        super().__init__(
+            placeholder='words, -not this, "some words", state:late, -model:chat; ⏎ keeps, esc clears', compact=True
+        )
         self.display = False
 
     def open(self) -> None:

@@ -163,3 +163,68 @@ async def test_more_workers_than_lines_can_be_scrolled_below_their_header() -> N
         text = await wait_for_text(pilot, "gpu-099")
         assert "gpu-000" not in text
         assert "state       worker" in text
+
+
+async def test_a_cursor_that_was_never_moved_stays_on_its_worker_when_another_sorts_before_it() -> None:
+    workers = tuple(WorkerView(f"gpu-{index:03}", "live", 1.0, record("w")) for index in range(10))
+    source = ScriptedSource(replace(SNAPSHOT, workers=workers))
+
+    async with monitor(source).run_test() as pilot:
+        await wait_for_text(pilot, "gpu-000", "Workers (10)")
+        table = pilot.app.screen.query_one("#workers", LineTable)
+        assert table.cursor_id == "gpu-000"
+
+        source.says = replace(SNAPSHOT, workers=(*workers[:5], replace(workers[5], liveness="lost"), *workers[6:]))
+        await wait_for_text(pilot, "✖ lost")
+        assert table.cursor_id == "gpu-000"
+
+
+async def test_the_cursor_goes_back_to_its_worker_when_the_filter_no_longer_hides_it() -> None:
+    workers = tuple(WorkerView(f"gpu-{index:03}", "live", 1.0, record("w")) for index in range(100))
+
+    async with monitor(ScriptedSource(replace(SNAPSHOT, workers=workers))).run_test() as pilot:
+        await wait_for_text(pilot, "gpu-000")
+        await pilot.press("2", "end", "up")
+        table = pilot.app.screen.query_one("#all-workers", LineTable)
+        assert table.cursor_id == "gpu-098"
+
+        await pilot.press("slash", *"gpu-001")
+        await wait_for_text(pilot, "Workers (1)")
+        assert table.cursor_id == "gpu-001"
+
+        await pilot.press("escape")
+        await wait_for_text(pilot, "Workers (100)", "gpu-098")
+        assert table.cursor_id == "gpu-098"
+
+
+async def test_the_cursor_moves_by_each_of_its_keys() -> None:
+    workers = tuple(WorkerView(f"gpu-{index:03}", "live", 1.0, record("w")) for index in range(100))
+
+    async with monitor(ScriptedSource(replace(SNAPSHOT, workers=workers))).run_test(size=(80, 24)) as pilot:
+        await wait_for_text(pilot, "gpu-000")
+        await pilot.press("2")
+        table = pilot.app.screen.query_one("#all-workers", LineTable)
+        page = table.scrollable_content_region.height - 1
+        assert page == 19
+
+        for key, number in (
+            ("up", 0),
+            ("k", 0),
+            ("down", 1),
+            ("j", 2),
+            ("k", 1),
+            ("up", 0),
+            ("pagedown", page),
+            ("pagedown", 2 * page),
+            ("pageup", page),
+            ("home", 0),
+            ("pageup", 0),
+            ("G", 99),
+            ("pagedown", 99),
+            ("j", 99),
+            ("g", 0),
+            ("end", 99),
+        ):
+            await pilot.press(key)
+            assert table.cursor_id == f"gpu-{number:03}", key
+            await wait_for_text(pilot, f"gpu-{number:03}")

@@ -139,6 +139,22 @@ async def test_marked_workers_are_told_together(app: ClusterMonitor, noted: Note
         assert sorted(noted.done) == [("recycle", "gpu-01-42"), ("recycle", "gpu-02-7")]
 
 
+async def test_marked_workers_that_the_filter_hides_are_left_alone_and_the_question_says_so(
+    app: ClusterMonitor, noted: NotedActions
+) -> None:
+    async with app.run_test(size=(120, 30)) as pilot:
+        await open_page(pilot, "2", "gpu-01-42")
+        await pilot.press("space", "space", "slash", *"gpu-02", "enter")
+        await wait_for_text(pilot, "Workers (1)  /gpu-02  ■ 2 marked, 1 hidden")
+        await pilot.press("X")
+        await wait_for_text(pilot, "Recycle 1 worker?", "1 more marked, which the filter hides: left as it is.")
+        await agree(pilot)
+        await wait_for(pilot, lambda: noted.done == [("recycle", "gpu-02-7")], "the one that is shown is told")
+
+        await pilot.press("escape")
+        await wait_for_text(pilot, "Workers (3)  ■ 2 marked")
+
+
 async def test_a_lane_is_paused_and_resumed(noted: NotedActions) -> None:
     source = ScriptedSource(CLUSTER)
     async with monitor(source, noted).run_test(size=(120, 30)) as pilot:
@@ -272,6 +288,10 @@ async def test_the_palette_offers_only_what_the_page_can_do(app: ClusterMonitor)
         text = await wait_for_text(pilot, "Overview  (1)", "Undo  (u)")
         assert "Recycle" not in text
         assert "Send again" not in text
+
+        await pilot.press("escape", "6", "ctrl+p")
+        text = await wait_for_text(pilot, "Overview  (1)", "Sort  (s)")
+        assert "Open  " not in text
 
 
 async def test_the_palette_goes_to_workers_lanes_and_models(app: ClusterMonitor) -> None:

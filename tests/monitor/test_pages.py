@@ -15,7 +15,8 @@ from monitor.tui.letter_list import LetterList
 from monitor.tui.line_table import LineTable
 from settings.sought_task import SoughtTask
 from tests.monitor.cluster import record
-from tests.monitor.examples import CLUSTER, LETTERS, SERVER, STORY, TASK, TASKS, sought
+from tests.monitor.demo_example import demo_snapshot
+from tests.monitor.examples import CLUSTER, LETTERS, SERVER, STORY, TASK, TASKS, letter, sought
 from tests.monitor.fakes import FakeClock, ListedLetters, ScriptedSource, ToldTasks
 from tests.monitor.hostile import HOSTILE_STRINGS
 from tests.monitor.screen import check_golden, screen_text, wait_for, wait_for_text
@@ -121,6 +122,73 @@ async def test_enter_on_a_trouble_opens_what_it_is_about() -> None:
         await wait_for_toast(pilot, "3 dead letters: failed for good")
 
 
+@pytest.mark.parametrize(
+    ("key", "table_id", "row_id", "name"),
+    [
+        ("1", "troubles", "dead inference.normal.org/chat-8b", "inference.normal.org/chat-8b"),
+        ("2", "all-workers", "gpu-01-42", "gpu-01-42"),
+        ("3", "all-lanes", "inference.high.org/chat-8b", "inference.high.org/chat-8b"),
+        ("4", "all-tasks", f"dead {TASKS[2].lane} redis-dead", "dead0001"),
+        ("4", "all-tasks", f"waiting {TASKS[1].lane} redis-9c40", "redis-9c40"),
+        ("5", "letter-list", "inference.normal.org/chat-8b id-2", "message-2"),
+        ("6", "all-models", "BAAI/bge-m3", "BAAI/bge-m3"),
+    ],
+)
+async def test_the_id_under_the_cursor_is_copied(key: str, table_id: str, row_id: str, name: str) -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press(key)
+        table = pilot.app.screen.query_one(f"#{table_id}", LineTable)
+        table.focus()
+        await wait_for(pilot, lambda: row_id in table._table.ids, "the row is there")
+        table.choose(row_id)
+        await pilot.press("c")
+        await wait_for_toast(pilot, f"Copied {name}")
+        assert pilot.app.clipboard == name
+
+
+async def test_an_open_screen_has_keys_of_its_own_and_copies_what_it_is_about() -> None:
+    tasks = ToldTasks(STORY)
+    async with monitor(ScriptedSource(CLUSTER), tasks=tasks).run_test(size=(80, 24)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42", "P Drain")
+        for page, row, keys, name in (
+            ("2", "gpu-01-42", "esc Close  c Copy id", "gpu-03-9"),
+            ("5", "ModelNotFound", "esc Close  c Copy id", "message-3"),
+            ("4", "7f3a11d2", "esc Close  c Copy id  r Read anew", TASK.message_id),
+        ):
+            await pilot.press(page)
+            await wait_for_text(pilot, row)
+            await pilot.press("enter")
+            text = await wait_for_text(pilot, "esc closes", keys)
+            assert "Sort" not in text.splitlines()[-1]
+            await pilot.press("c")
+            await wait_for(pilot, lambda name=name: pilot.app.clipboard == name, f"{name} is copied")
+            await pilot.press("escape")
+            await wait_for(pilot, lambda: "esc closes" not in screen_text(pilot.app), "it closes")
+
+
+async def test_enter_is_offered_where_it_opens_something() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42", "⏎ Open")
+        for page, title, opens in (("6", "Models (2)", False), ("2", "Workers (3)", True), ("7", "Redis (", False)):
+            await pilot.press(page)
+            await wait_for_text(pilot, title)
+            await wait_for(
+                pilot,
+                lambda opens=opens: ("⏎ Open" in screen_text(pilot.app)) is opens,
+                f"the footer below {title} is right",
+            )
+
+
+async def test_an_id_that_a_terminal_would_obey_is_not_copied() -> None:
+    worker = WorkerView("gpu\nrm", "live", 1.0, record("gpu\nrm"))
+    async with monitor(ScriptedSource(replace(CLUSTER, workers=(worker,)))).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu·rm")
+        await pilot.press("c")
+        await wait_for_toast(pilot, "Not copied")
+        assert pilot.app.clipboard == ""
+
+
 async def test_a_filter_takes_all_keys_and_escape_clears_it() -> None:
     async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
         await wait_for_text(pilot, "gpu-01-42")
@@ -132,6 +200,39 @@ async def test_a_filter_takes_all_keys_and_escape_clears_it() -> None:
 
         await pilot.press("escape")
         await wait_for_text(pilot, "Workers (3)")
+
+
+async def test_a_filter_looks_in_fields_and_says_what_is_none() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(80, 24)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("2", "slash", *"-STATE:lost model:chat")
+        await wait_for_text(pilot, "Workers (1)  /-STATE:lost model:chat")
+        await pilot.press("enter")
+
+        await pilot.press("3", "slash", *"cuda:0")
+        told = "No field cuda, read as text. Fields: state queue model priority lane"
+        await wait_for_text(pilot, "Nothing matches cuda:0", told)
+        await pilot.press("enter", "2")
+        await wait_for_text(pilot, "Workers (1)")
+        assert told not in screen_text(pilot.app)
+
+        await pilot.press("3")
+        await wait_for_text(pilot, told)
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: told not in screen_text(pilot.app), "the line goes with the filter")
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_each_field_of_a_page_fits_into_the_line_that_names_them(page: str) -> None:
+    key, text = PAGES[page]
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(80, 24)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press(key)
+        await wait_for_text(pilot, text)
+        await pilot.press("slash", *"cuda:0", "enter")
+        shown = await wait_for_text(pilot, "No field cuda, read as text. Fields: ")
+        tables = [table for table in pilot.app.screen.query(LineTable) if table.is_on_screen]
+        assert all(field in shown.partition("Fields: ")[2] for table in tables for field in table.fields)
 
 
 async def test_sorting_goes_through_the_orders_and_round() -> None:
@@ -155,6 +256,15 @@ async def test_trouble_only_hides_what_is_well() -> None:
 
         await pilot.press("t")
         await wait_for_text(pilot, "Workers (3)")
+
+
+async def test_trouble_only_shows_each_row_that_a_trouble_of_the_overview_is_about() -> None:
+    async with monitor(ScriptedSource(demo_snapshot())).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "Trouble (10)")
+        await pilot.press("t", "2")
+        await wait_for_text(pilot, "Workers (4)", "gpu-07-1444", "gpu-09-1629", "gpu-05-1333", "gpu-16-2110")
+        await pilot.press("3")
+        await wait_for_text(pilot, "Queues (4)", "Qwen/Qwen3-8B", "BAAI/bge-m3", "+62")
 
 
 async def test_the_cursor_stays_on_its_worker_while_others_come_and_go() -> None:
@@ -273,7 +383,13 @@ async def test_what_is_marked_is_sent_again_after_a_question_whose_default_is_ca
         await pilot.press("5")
         await wait_for_text(pilot, "Dead letters (3)")
         await pilot.press("a", "R")
-        await wait_for_text(pilot, "Send again 2 dead letters?", "2 of inference.normal.org/chat-8b", "[5 Dead]")
+        await wait_for_text(
+            pilot,
+            "Send again 2 dead letters?",
+            "2 with DeviceOutOfMemory: 1 GiB",
+            "2 of inference.normal.org/chat-8b",
+            "[5 Dead]",
+        )
         await check_golden(pilot, "confirm-120x30")
         await pilot.press("enter")
         await wait_for(pilot, lambda: "Send again 2" not in screen_text(pilot.app), "the question goes")
@@ -283,7 +399,41 @@ async def test_what_is_marked_is_sent_again_after_a_question_whose_default_is_ca
         await wait_for_text(pilot, "Send again 2 dead letters?")
         await pilot.press("right", "enter")
         await wait_for_toast(pilot, "2 sent again")
-        assert [letter.redis_id for letter in letters.sent_again] == ["id-1", "id-3"]
+        assert {letter.redis_id for letter in letters.sent_again} == {"id-1", "id-3"}
+
+
+async def test_of_many_dead_letters_the_title_says_how_many_are_shown_and_a_key_reads_older_ones() -> None:
+    letters = ListedLetters([letter(number, f"Error {number % 2}") for number in range(150)])
+    lane = replace(CLUSTER.lanes[-1], dead=150)
+    source = ScriptedSource(replace(CLUSTER, lanes=(*CLUSTER.lanes[:-1], lane)))
+    async with monitor(source, letters).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("5")
+        await wait_for_text(pilot, "Dead letters (100 of 150, o reads older)", "Error 0 ", " 50+ ")
+        await pilot.press("slash", *"id-149", "enter")
+        await wait_for_text(pilot, "Dead letters (0 in 100 of 150, o reads older)  /id-149")
+        await pilot.press("escape", "o")
+        await wait_for_text(pilot, "Dead letters (150)", " 75 ")
+        await pilot.press("o")
+        await wait_for_toast(pilot, "All dead letters have been read.")
+
+
+async def test_a_marked_letter_is_not_pushed_out_by_new_ones() -> None:
+    letters = ListedLetters([letter(number, "Error") for number in range(150)])
+
+    def saying(dead: int) -> Snapshot:
+        return replace(CLUSTER, lanes=(*CLUSTER.lanes[:-1], replace(CLUSTER.lanes[-1], dead=dead)))
+
+    source = ScriptedSource(saying(150))
+    async with monitor(source, letters).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("5")
+        await wait_for_text(pilot, "(100 of 150")
+        await pilot.press("G", "space")
+        await wait_for_text(pilot, "■ 1 marked")
+        letters.there += [letter(number, "Error") for number in range(150, 170)]
+        source.says = saying(170)
+        await wait_for_text(pilot, "(120 of 170, o reads older)  ■ 1 marked")
 
 
 async def test_nothing_is_changed_while_the_data_are_not_live() -> None:

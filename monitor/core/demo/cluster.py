@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from monitor.core.dead_letters import Change, DeadLetter, Outcome, told_of
+from monitor.core.dead_letters import LETTERS_AT_ONCE, Change, DeadLetter, Outcome, told_of
 from monitor.core.demo.lanes import DemoLanes
 from monitor.core.demo.worker import Card, DemoWorker
 from monitor.core.history import History
@@ -101,9 +101,9 @@ class DemoLetters:
     def __init__(self, lanes: DemoLanes, clock: Callable[[], float]) -> None:
         self._lanes, self._clock = lanes, clock
 
-    def read(self, lanes: list[str]) -> tuple[DeadLetter, ...]:
-        """Those of these lanes, the newest first."""
-        return tuple(letter for letter in reversed(self._lanes.letters) if letter.lane in lanes)
+    def read(self, lanes: list[str], most: int = LETTERS_AT_ONCE) -> tuple[DeadLetter, ...]:
+        """Those of these lanes, the newest first; there are never too many."""
+        return tuple(letter for letter in reversed(self._lanes.letters) if letter.lane in lanes)[:most]
 
     def change(self, change: Change, letters: Sequence[DeadLetter]) -> Told:
         """Sends them again, or removes them."""
