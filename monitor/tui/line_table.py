@@ -108,6 +108,8 @@ class LineTable(ScrollView, can_focus=True):
 
     def _titled(self) -> str:
         words = [f"{self._title} ({format_count(len(self._table.rows))})" if self._table.rows else self._title]
+        if self._table.note:
+            words.append(self._table.note)
         if self._view.words:
             words.append(f"/{self._view.words}".replace("[", "(").replace("]", ")"))
         if self._view.sort:
