@@ -29,9 +29,9 @@ class RecordingSource:
         """Whether the readings are still kept."""
         return "recording" if self._is_writing else "not recording"
 
-    def watch(self, page: str) -> None:
+    def watch(self, page: str, about: str = "") -> None:
         """Tells the source which page is open."""
-        self._source.watch(page)
+        self._source.watch(page, about)
 
     def read(self) -> Snapshot:
         """Takes a reading and keeps it; a full disk ends the recording and not the monitor."""
@@ -65,7 +65,7 @@ class ReplaySource:
         """Whether there are more readings."""
         return "ended" if self._next is None else "replay"
 
-    def watch(self, page: str) -> None:
+    def watch(self, page: str, about: str = "") -> None:
         """The readings are what they were."""
 
     def read(self) -> Snapshot:

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 from textual.pilot import Pilot
 
+from monitor.core.audit import AuditEvent
 from monitor.core.listed_tasks import ListedTask
 from monitor.core.server_table import key_table, server_table
 from monitor.core.server_view import KeyKind
@@ -13,9 +14,10 @@ from monitor.tui.app import ClusterMonitor
 from monitor.tui.keys import KEYS, TOLD_WITH_ANOTHER
 from monitor.tui.letter_list import LetterList
 from monitor.tui.line_table import LineTable
+from settings.capacity import Capacity
 from settings.sought_task import SoughtTask
 from tests.monitor.cluster import record
-from tests.monitor.examples import CLUSTER, LETTERS, SERVER, STORY, TASK, TASKS, sought
+from tests.monitor.examples import CLUSTER, LANE, LETTERS, SERVER, STORY, TASK, TASKS, sought
 from tests.monitor.fakes import FakeClock, ListedLetters, ScriptedSource, ToldTasks
 from tests.monitor.hostile import HOSTILE_STRINGS
 from tests.monitor.screen import check_golden, screen_text, wait_for, wait_for_text
@@ -108,6 +110,50 @@ async def test_enter_opens_a_worker_that_goes_on_and_escape_closes_it() -> None:
 
         await pilot.press("escape")
         await wait_for_text(pilot, "No workers yet")
+
+
+async def test_enter_on_a_lane_opens_the_lanes_of_its_model_which_are_read_while_they_are_open() -> None:
+    source = ScriptedSource(replace(CLUSTER, capacity=Capacity(2, 0.5)))
+    async with monitor(source).run_test(size=(80, 24)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("3", "end", "enter")
+        await wait_for_text(pilot, "inference, org/chat-8b", "clears", "by 2 workers", "holds the model")
+        await wait_for(pilot, lambda: source.watched == ("lane", LANE), "the lane is read")
+        await check_golden(pilot, "lane-80x24")
+
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: source.watched == ("lanes", ""), "the page is read again")
+
+
+async def test_enter_on_a_queue_opens_it_with_all_its_lanes() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        pilot.app.screen.query_one("#queues").focus()
+        await pilot.press("down", "enter")
+        await wait_for_text(pilot, "Workers with a device that take its tasks (2): 1 busy, 1 idle")
+        await check_golden(pilot, "queue-120x30")
+
+
+async def test_enter_on_a_model_opens_who_holds_it() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("6", "enter")
+        await wait_for_text(pilot, "▲ thrash: loaded 7 times", "In memory on (2)")
+        await check_golden(pilot, "model-120x30")
+
+
+async def test_enter_on_a_fact_of_redis_or_on_what_was_done_opens_it_in_full() -> None:
+    event = AuditEvent(940.0, "ann@ops", "pause", f"inference.normal.{'long/' * 30}end", 1)
+    async with monitor(ScriptedSource(replace(CLUSTER, audit=(event,)))).run_test(size=(80, 24)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        pilot.app.screen.query_one("#audit").focus()
+        await pilot.press("enter")
+        await wait_for_text(pilot, "who     ann@ops", "long/end")
+        await pilot.press("escape", "7")
+        await wait_for_text(pilot, "Redis (")
+        pilot.app.screen.query_one("#server").focus()
+        await pilot.press("down", "enter")
+        await wait_for_text(pilot, "besides  peak 3.0 GiB, takes 2.5 GiB, 1.2 times what it keeps")
 
 
 async def test_enter_on_a_trouble_opens_what_it_is_about() -> None:

@@ -61,7 +61,7 @@ class DemoSource:
         for worker in self._workers:
             worker.start(self._now)
 
-    def watch(self, page: str) -> None:
+    def watch(self, page: str, about: str = "") -> None:
         """It tells the same on every page."""
 
     def read(self) -> Snapshot:

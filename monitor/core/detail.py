@@ -1,0 +1,51 @@
+"""What a row of a table opens: a text that is made anew of each reading."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from monitor.core.audit_table import audit_table
+from monitor.core.formatting import ABSENT
+from monitor.core.lane_text import lane_text, lane_title
+from monitor.core.model_text import model_text
+from monitor.core.server_table import key_table, server_table
+from monitor.core.snapshot import Snapshot
+from monitor.core.table import Table
+from monitor.core.worker_text import worker_text
+
+#: Tables whose rows have no more to tell than they have room to show.
+_PLAIN: dict[str, Callable[[Snapshot], Table]] = {"audit": audit_table, "server": server_table, "all-keys": key_table}
+
+
+@dataclass(frozen=True)
+class Detail:
+    """A title and a text; `page` and `about` say what a source has to read besides while it is open."""
+
+    title: str
+    make: Callable[[Snapshot], str]
+    page: str = ""
+    about: str = ""
+
+
+def detail_of(table_id: str, row_id: str, task_seconds: float) -> Detail | None:
+    """What a row opens; None when its table is none of these."""
+    if table_id in ("workers", "all-workers"):
+        return Detail(row_id, lambda now: worker_text(now, row_id, task_seconds), "worker", row_id)
+    if table_id in ("queues", "all-lanes"):
+        return Detail(lane_title(row_id), lambda now: lane_text(now, row_id), "lane", row_id)
+    if table_id == "all-models":
+        return Detail(row_id, lambda now: model_text(now, row_id))
+    if make := _PLAIN.get(table_id):
+        return Detail("In full", lambda now: row_text(make(now), row_id))
+    return None
+
+
+def row_text(table: Table, row_id: str) -> str:
+    """A line a cell, in full."""
+    if row_id not in table.ids:
+        return "This row is not told any more."
+    row = table.rows[list(table.ids).index(row_id)]
+    width = max(len(column.title) for column in table.columns)
+    return "\n".join(
+        f"{column.title:<{width}}  {cell.text.strip() or ABSENT}"
+        for column, cell in zip(table.columns, row, strict=True)
+    )
