@@ -16,11 +16,11 @@ from monitor.core.view import NOTHING_CHOSEN, Rows, View, arrange, empty_text
 from settings.arriving import describe_progress
 
 COLUMNS = (
-    Column("model", least=18, most=60, rank=0),
-    Column("on", least=3, most=6, rank=1, right=True),
+    Column("model", least=17, most=60, rank=0),
+    Column("on", least=2, most=6, rank=1, right=True),
     Column("memory", least=8, most=10, rank=2, right=True),
     Column("last used", least=9, most=9, rank=4, right=True),
-    Column("stays", least=6, most=13, rank=5, right=True),
+    Column("stays", least=8, most=10, rank=5, right=True),
     Column("waiting", least=7, most=12, rank=3, right=True),
     Column("hits", least=4, most=4, rank=8, right=True),
     Column("loads", least=5, most=7, rank=6, right=True),
@@ -181,7 +181,7 @@ def _coarse(seconds: float) -> str:
 def _ends(model: ModelRow) -> str:
     """On how many it is pinned, else when the last one goes if it is not used."""
     if pinned := sum(stay.held.is_pinned for stay in model.stays):
-        return PINNED if pinned == len(model.stays) else f"{PINNED} on {pinned}"
+        return PINNED if pinned == len(model.stays) else f"{PINNED} {pinned}"
     known = [stay.seconds_left for stay in model.stays if stay.seconds_left is not None]
     return format_age(max(known)) if known and len(known) == len(model.stays) else ABSENT
 

@@ -34,7 +34,7 @@ def test_a_model_tells_when_it_was_used_last_in_each_place() -> None:
 
 def test_a_pinned_model_says_so_and_another_how_long_it_stays() -> None:
     assert row(Snapshot(workers=(holding("w1", PINNED),)))["stays"] == "pinned"
-    assert row(Snapshot(workers=(holding("w1", PINNED), holding("w2", EXPIRING))))["stays"] == "pinned on 1"
+    assert row(Snapshot(workers=(holding("w1", PINNED), holding("w2", EXPIRING))))["stays"] == "pinned 1"
     assert row(Snapshot(workers=(holding("w1", EXPIRING, age_seconds=10.0),)))["stays"] == "4m00s"
     assert row(Snapshot(workers=(holding("w1", EXPIRING), holding("w2", UNPINNED))))["stays"] == "-"
 
