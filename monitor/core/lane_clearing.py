@@ -32,7 +32,7 @@ def _by_growth(snapshot: Snapshot, lanes: Sequence[LaneView]) -> str:
 
 
 def _by_service(snapshot: Snapshot, lanes: Sequence[LaneView]) -> Iterator[str]:
-    if (capacity := snapshot.capacity) is None or lanes[0].model is None:
+    if (capacity := snapshot.capacities.get(lanes[0].model or "")) is None or lanes[0].model is None:
         return
     waiting = sum(lane.ready for lane in lanes)
     seconds, each = capacity.wait_seconds(waiting), capacity.seconds_per_task

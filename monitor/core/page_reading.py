@@ -50,10 +50,10 @@ class PageReading:
         """The snapshot with what the page shows; `database` is what Redis calls the one that is read."""
         if self._lane:
             told, *answers = answers
-            capacity = read_capacity(told) if isinstance(told, list) else None
-            snapshot = replace(snapshot, capacity=capacity)
-        if (history := snapshot.worker_history) and self.page == "worker":
-            return replace(snapshot, worker_history=replace(history, asked_at=_asked_at(answers[0])))
+            capacities = {self._lane.model or "": read_capacity(told)} if isinstance(told, list) else {}
+            snapshot = replace(snapshot, capacities=capacities)
+        if self.page == "worker" and (history := snapshot.histories.get(self.about)):
+            return replace(snapshot, histories={self.about: replace(history, asked_at=_asked_at(answers[0]))})
         if self._tasks:
             return replace(snapshot, tasks=self._tasks.read(self._answers, answers))
         return replace(snapshot, server=self._server.read(answers, database)) if self._server else snapshot

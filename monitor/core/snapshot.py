@@ -137,10 +137,10 @@ class Snapshot:
     trends: Trends = Trends()
     tasks: tuple[ListedTask, ...] = ()
     """The first of each lane and its newest dead letters; read while their page is open, or one of the lanes."""
-    capacity: Capacity | None = None
-    """How fast the model of the open lane is worked off; read while one is open."""
-    worker_history: WorkerHistory | None = None
-    """What the open worker did; told while one is open."""
+    capacities: dict[str, Capacity] = field(default_factory=dict)
+    """How fast the model of the open lane is worked off, by its name; read while one is open."""
+    histories: dict[str, WorkerHistory] = field(default_factory=dict)
+    """What the open worker did, by its id; told while one is open."""
     recent_tasks: tuple[RecentTask, ...] = ()
     """The latest that workers have let go, first the newest."""
     server: ServerView | None = None

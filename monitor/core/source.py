@@ -139,8 +139,8 @@ class RedisSource:
         trends, recent_tasks = self._history.observe(snapshot), self._recent.observe(workers)
         did = read_audit(audit)
         seen = replace(snapshot, trends=trends, recent_tasks=recent_tasks, paused=paused, audit=did)
-        if page.page == "worker":
-            seen = replace(seen, worker_history=self._history.of_worker(page.about))
+        if page.page == "worker" and (history := self._history.of_worker(page.about)):
+            seen = replace(seen, histories={page.about: history})
         return page.add_to(seen, answers[own:], self._database)
 
     def _ask_all(self, pipeline: Any) -> int:

@@ -38,7 +38,7 @@ def _lines(snapshot: Snapshot, worker: WorkerView, task_seconds: float) -> Itera
     for trouble in find_troubles(replace(snapshot, workers=(worker,)), task_seconds):
         if trouble.about == worker.worker_id:
             yield f"{'✖' if trouble.severity == 'bad' else '▲'} {trouble.kind}: {trouble.text}"
-    record, history = worker.record, snapshot.worker_history
+    record, history = worker.record, snapshot.histories.get(worker.worker_id)
     if record:
         yield from _process_lines(record)
         if keys.INFERENCE_QUEUE in record.queues and record.device:

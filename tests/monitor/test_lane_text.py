@@ -11,7 +11,7 @@ from settings.capacity import Capacity
 from tests.monitor.examples import CLUSTER, LANE
 
 HIGH, QUEUE = "inference.high.org/chat-8b", "inference"
-GROWING = replace(CLUSTER, capacity=Capacity(2, 0.5))
+GROWING = replace(CLUSTER, capacities={"org/chat-8b": Capacity(2, 0.5)})
 
 
 def shrinking(per_minute: float) -> Snapshot:
@@ -58,9 +58,13 @@ def test_a_lane_that_grows_clears_never_at_this_pace_and_by_what_its_tasks_take_
     ("snapshot", "reason"),
     [
         (replace(CLUSTER, trends=Trends()), "not told yet"),
-        (replace(CLUSTER, capacity=Capacity(0, 0.5)), "no worker with a device takes tasks"),
-        (replace(CLUSTER, capacity=Capacity(2, None)), "too few tasks of the model have been measured"),
+        (replace(CLUSTER, capacities={"org/chat-8b": Capacity(0, 0.5)}), "no worker with a device takes tasks"),
+        (
+            replace(CLUSTER, capacities={"org/chat-8b": Capacity(2, None)}),
+            "too few tasks of the model have been measured",
+        ),
         (replace(CLUSTER, lanes=()), "clears  nothing waits"),
+        (replace(CLUSTER, capacities={"of/another": Capacity(2, 0.5)}), "41 more tasks a minute come than leave\n\n"),
     ],
 )
 def test_where_there_is_no_basis_for_an_estimate_it_says_so(snapshot: Snapshot, reason: str) -> None:

@@ -213,13 +213,13 @@ def test_an_open_lane_lists_the_tasks_of_its_model_alone_and_how_fast_they_are_w
 
     assert sorted(task.lane for task in listed) == ["inference.high.org/a", LANE]
     assert {task.sought.model for task in listed if task.sought} == {"org/a"}
-    assert snapshot.capacity == Capacity(workers=0, seconds_per_task=0.5)
+    assert snapshot.capacities == {"org/a": Capacity(workers=0, seconds_per_task=0.5)}
     assert "Waiting (2)\nplace  task" in lane_text(snapshot, LANE)
 
     source.watch("lane", "inference")
     assert len(read_twice(source)) == 3
     source.watch("overview")
-    assert (source.read().capacity, source.read().tasks) == (None, ())
+    assert (source.read().capacities, source.read().tasks) == ({}, ())
 
 
 def test_an_open_worker_tells_when_it_asked_for_tasks_and_what_it_did(
@@ -227,19 +227,17 @@ def test_an_open_worker_tells_when_it_asked_for_tasks_and_what_it_did(
 ) -> None:
     cluster.beat("worker-1")
     queue_redis.hset(keys.FREE_WORKERS, "worker-1", "1767268800|org/a")
-    assert source.read().worker_history is None
+    assert source.read().histories == {}
 
     source.watch("worker", "worker-1")
-    history = source.read().worker_history
-    assert history is not None
+    history = source.read().histories["worker-1"]
     assert history.asked_at == 1767268800
     assert [change.state for change in history.changes] == ["serving"]
 
     queue_redis.hset(keys.FREE_WORKERS, "worker-1", "[/x]")
-    assert (told := source.read().worker_history) is not None
-    assert told.asked_at is None
+    assert source.read().histories["worker-1"].asked_at is None
     source.watch("worker", "nobody")
-    assert source.read().worker_history is None
+    assert source.read().histories == {}
 
 
 def test_redis_tells_of_itself_and_its_keys_by_kind(
@@ -300,7 +298,7 @@ def test_questions_that_redis_refuses_leave_the_rest_of_the_page(
         source.watch("tasks")
         assert [task.sought for task in read_twice(source)] == [None]
         source.watch("lane", LANE)
-        assert (source.read().capacity, source.read().error) == (None, None)
+        assert (source.read().capacities, source.read().error) == ({}, None)
     finally:
         queue_redis.execute_command("ACL", "SETUSER", "default", "+@all")
 

@@ -113,7 +113,7 @@ async def test_enter_opens_a_worker_that_goes_on_and_escape_closes_it() -> None:
 
 
 async def test_enter_on_a_lane_opens_the_lanes_of_its_model_which_are_read_while_they_are_open() -> None:
-    source = ScriptedSource(replace(CLUSTER, capacity=Capacity(2, 0.5)))
+    source = ScriptedSource(replace(CLUSTER, capacities={"org/chat-8b": Capacity(2, 0.5)}))
     async with monitor(source).run_test(size=(80, 24)) as pilot:
         await wait_for_text(pilot, "gpu-01-42")
         await pilot.press("3", "end", "enter")

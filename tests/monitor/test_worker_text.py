@@ -70,7 +70,7 @@ def test_the_last_minutes_are_shown_with_since_when_they_were_watched(utc: None)
     changes = (StateChange(1000.0, "loading"), StateChange(1030.0, "serving"))
     history = WorkerHistory(1000.0, minutes, changes, asked_at=1123.0)
     worker = WorkerView("gpu-01-42", "live", 1.0, record("gpu-01-42", queues=("inference",)))
-    text = text_with(Snapshot(at=1125.0, workers=(worker,), worker_history=history))
+    text = text_with(Snapshot(at=1125.0, workers=(worker,), histories={"gpu-01-42": history}))
 
     assert "fetching  asked for tasks 2s ago, with nothing in hand" in text
     assert "Last 3 min, watched since 00:16:40" in text
@@ -79,3 +79,12 @@ def test_the_last_minutes_are_shown_with_since_when_they_were_watched(utc: None)
     assert "  GPU       █  90% at most" in text
     assert "  memory  ▃ ▅  12.0 GiB" in text
     assert "  states  serving since 00:17:10\n          00:16:40 loading" in text
+
+
+def test_what_another_worker_did_is_not_taken_for_its_own() -> None:
+    history = WorkerHistory(1000.0, (Minute(1000.0, 40, 1, 50.0, None, None),), ())
+    worker = WorkerView("gpu-01-42", "live", 1.0, record("gpu-01-42", queues=("inference",)))
+    text = text_with(Snapshot(at=1125.0, workers=(worker,), histories={"gpu-02-7": history}))
+
+    assert "fetching  not known" in text
+    assert "Last " not in text

@@ -123,17 +123,17 @@ class DemoSource:
             case "lane":
                 lane = LaneName.parse(self._about)
                 listed, capacity = self.tasks.listed(lane), self.tasks.capacity(lane.model or "")
-                return replace(snapshot, tasks=listed, capacity=capacity)
+                return replace(snapshot, tasks=listed, capacities={lane.model or "": capacity})
             case "worker":
-                return replace(snapshot, worker_history=self._told_of_worker(self._about))
+                return replace(snapshot, histories=self._told_of_worker(self._about))
             case "redis":
                 return replace(snapshot, server=self._server.view(snapshot, self._now - self._begins))
         return snapshot
 
-    def _told_of_worker(self, worker_id: str) -> WorkerHistory | None:
+    def _told_of_worker(self, worker_id: str) -> dict[str, WorkerHistory]:
         asked_at = next((worker.asked_at for worker in self._workers if worker.worker_id == worker_id), None)
         history = self._history.of_worker(worker_id)
-        return replace(history, asked_at=asked_at) if history else None
+        return {worker_id: replace(history, asked_at=asked_at)} if history else {}
 
 
 def _workers(chance: random.Random) -> Iterator[DemoWorker]:
