@@ -8,7 +8,7 @@ from monitor.core.listed_tasks import ListedTasks
 from monitor.core.server_reading import ServerReading
 from monitor.core.snapshot import Snapshot
 from settings import keys
-from settings.capacity import ask_capacity, read_capacity
+from settings.capacity import Capacity, ask_capacity, read_capacity
 from settings.lane_names import LaneName
 
 
@@ -50,8 +50,8 @@ class PageReading:
         """The snapshot with what the page shows; `database` is what Redis calls the one that is read."""
         if self._lane:
             told, *answers = answers
-            capacities = {self._lane.model or "": read_capacity(told)} if isinstance(told, list) else {}
-            snapshot = replace(snapshot, capacities=capacities)
+            capacity = _capacity(told)
+            snapshot = replace(snapshot, capacities={self._lane.model or "": capacity} if capacity else {})
         if self.page == "worker" and (history := snapshot.histories.get(self.about)):
             return replace(snapshot, histories={self.about: replace(history, asked_at=_asked_at(answers[0]))})
         if self._tasks:
@@ -63,6 +63,14 @@ class PageReading:
         if (own := self._lane) is None:
             return True
         return lane.queue == own.queue and own.model in (None, lane.model)
+
+
+def _capacity(answer: Any) -> Capacity | None:
+    """None where it was refused, or is no number."""
+    try:
+        return read_capacity(answer) if isinstance(answer, list) else None
+    except ValueError:
+        return None
 
 
 def _asked_at(answer: Any) -> float | None:

@@ -23,7 +23,7 @@ class PassiveWorkers:
         known = self._since if now - self._at <= GAP_SECONDS else {}
         self._at, self._since = now, {}
         for worker in snapshot.workers if waiting else ():
-            if _is_idle(worker) and waiting_for(worker, waiting):
+            if _is_idle(worker) and _holds_any(worker, waiting):
                 done = worker.record.done + worker.record.failed if worker.record else 0
                 before = known.get(worker.worker_id)
                 self._since[worker.worker_id] = before if before and before[1] == done else (now, done)
@@ -45,6 +45,14 @@ def waiting_for(worker: WorkerView, waiting: dict[str, int]) -> int:
     models = worker.record.models if worker.record else ()
     names = {name for model in models for name in (model.model, f"{model.model}@{model.revision}")}
     return sum(count for name, count in waiting.items() if name in names)
+
+
+def _holds_any(worker: WorkerView, waiting: dict[str, int]) -> bool:
+    """The same without counting: it is asked of every idle worker at each reading."""
+    for model in worker.record.models if worker.record else ():
+        if model.model in waiting or f"{model.model}@{model.revision}" in waiting:
+            return True
+    return False
 
 
 def _is_idle(worker: WorkerView) -> bool:

@@ -1,5 +1,6 @@
 """What each worker did in the last ten minutes, as far as they were watched."""
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -29,23 +30,26 @@ class _Part:
 class _Watched:
     """One worker."""
 
-    __slots__ = ("changes", "parts", "record", "since", "state")
+    __slots__ = ("changes", "liveness", "parts", "record", "since", "state")
 
     def __init__(self, now: float) -> None:
-        self.since, self.state = now, ""
+        self.since, self.state, self.liveness = now, "", ""
         self.record: WorkerRecord | None = None
         self.changes: deque[StateChange] = deque(maxlen=MOST_CHANGES)
         self.parts: deque[_Part] = deque([_Part(now)], maxlen=MOST_MINUTES)
 
     def observe(self, worker: WorkerView, now: float) -> None:
-        state = _state(worker)
+        is_due = now - self.parts[-1].begin >= MINUTE_SECONDS
+        # Most workers have not beaten since the last reading: the source gives the same object again.
+        if worker.record is self.record and worker.liveness == self.liveness and not is_due:
+            return
+        self.liveness, state = worker.liveness, _state(worker)
         if state != self.state:
             self.state = state
             self.changes.append(StateChange(now, state))
-        if now - self.parts[-1].begin >= MINUTE_SECONDS:
+        if is_due:
             self.parts.append(_Part(now))
         before, self.record = self.record, worker.record or self.record
-        # The source gives the same object again while a worker has not beaten.
         if worker.record is not None and worker.record is not before:
             _add(self.parts[-1], before, worker.record)
 
@@ -65,10 +69,10 @@ class WorkerHistories:
 
     def observe(self, workers: tuple[WorkerView, ...], now: float) -> None:
         """Takes a reading in."""
-        known = self._watched
-        self._watched = {worker.worker_id: known.get(worker.worker_id) or _Watched(now) for worker in workers}
+        known, self._watched = self._watched, {}
         for worker in workers:
-            self._watched[worker.worker_id].observe(worker, now)
+            watched = self._watched[worker.worker_id] = known.get(worker.worker_id) or _Watched(now)
+            watched.observe(worker, now)
 
     def of(self, worker_id: str) -> WorkerHistory | None:
         """What one worker did; None for one that is not there."""
@@ -92,7 +96,7 @@ def _add(part: _Part, before: WorkerRecord | None, record: WorkerRecord) -> None
         part.failed += max(0, record.failed - before.failed)
     if device := record.device:
         part.memory_used = device.memory_used
-        if device.busy_percent is not None:
+        if device.busy_percent is not None and math.isfinite(device.busy_percent):
             part.gpu_percent = max(part.gpu_percent or 0.0, device.busy_percent)
 
 

@@ -13,12 +13,15 @@ MOST_CHANGES = 6
 #: The scales reach this far at least.
 LEAST_DONE, FULL_PERCENT = 10.0, 100.0
 
+MOST_DONE = 10**9
+
 
 def history_lines(history: WorkerHistory, memory_total: int | None) -> Iterator[str]:
     """The last ten minutes, or as much of them as was watched."""
     minutes = history.minutes
     yield f"Last {len(minutes)} min, watched since {_clock(history.since)}; a bar a minute, then the newest"
-    done = [float(minute.done) for minute in minutes]
+    # Whole numbers and limits: a float would overflow on what a broken record may say.
+    done = [min(minute.done, MOST_DONE) for minute in minutes]
     failed = sum(minute.failed for minute in minutes)
     counts = f"{format_count(minutes[-1].done)} done since {_clock(minutes[-1].begin)}"
     yield f"  done    {_bars(done, LEAST_DONE)}  {counts}, {format_count(failed)} failed in all"
@@ -28,9 +31,9 @@ def history_lines(history: WorkerHistory, memory_total: int | None) -> Iterator[
         gpu = [minute.gpu_percent for minute in minutes]
         yield f"  GPU     {_bars(gpu, FULL_PERCENT)}  {format_percent(gpu[-1])} at most"
     if memory_total and any(minute.memory_used is not None for minute in minutes):
-        used = [minute.memory_used for minute in minutes]
-        latest = ABSENT if used[-1] is None else format_bytes(used[-1])
-        yield f"  memory  {_bars(used, float(memory_total))}  {latest}"
+        used = [None if (size := minute.memory_used) is None else 100 * size // memory_total for minute in minutes]
+        latest = ABSENT if (size := minutes[-1].memory_used) is None else format_bytes(size)
+        yield f"  memory  {_bars([share and min(100, share) for share in used], FULL_PERCENT)}  {latest}"
     newest = list(reversed(history.changes))[:MOST_CHANGES]
     yield f"  states  {', '.join(f'{change.state} since {_clock(change.at)}' for change in newest[:1])}"
     yield from (f"          {_clock(change.at)} {change.state}" for change in newest[1:])

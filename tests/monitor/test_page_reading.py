@@ -216,6 +216,9 @@ def test_an_open_lane_lists_the_tasks_of_its_model_alone_and_how_fast_they_are_w
     assert snapshot.capacities == {"org/a": Capacity(workers=0, seconds_per_task=0.5)}
     assert "Waiting (2)\nplace  task" in lane_text(snapshot, LANE)
 
+    queue_redis.hset(keys.service("org/a"), "seconds", "[/x]")
+    assert (source.read().capacities, source.read().error) == ({}, None)
+
     source.watch("lane", "inference")
     assert len(read_twice(source)) == 3
     source.watch("overview")

@@ -1,3 +1,11 @@
+import math
+from dataclasses import replace
+
+import pytest
+
+from monitor.core.history import History
+from monitor.core.model_table import model_table
+from monitor.core.model_text import model_text
 from monitor.core.snapshot import LaneView, Minute, Snapshot, StateChange, Trends, WorkerHistory, WorkerView
 from monitor.core.worker_text import worker_text
 from tests.monitor.cluster import DEVICE, GIB, model, record
@@ -88,3 +96,23 @@ def test_what_another_worker_did_is_not_taken_for_its_own() -> None:
 
     assert "fetching  not known" in text
     assert "Last " not in text
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400)])
+@pytest.mark.parametrize("percent", [math.inf, math.nan, -1e300])
+def test_any_number_in_a_record_is_shown(number: int, percent: float) -> None:
+    history = History()
+    told = {"busy_percent": percent, "temperature_celsius": percent, "memory_used": number, "memory_total": number}
+    held = model("org/a", percent).model_copy(update={"expires_at": percent, "uses": number, "bytes": number})
+    for second, done in ((0.0, 0), (2.0, number)):
+        here = record("gpu-01-42", done=done, device=DEVICE.model_copy(update=told), models=(held,))
+        worker = WorkerView("gpu-01-42", "live", 1.0, here)
+        snapshot = Snapshot(at=second, workers=(worker,))
+        trends = history.observe(snapshot)
+    past = history.of_worker("gpu-01-42")
+    assert past is not None
+    snapshot = replace(snapshot, trends=trends, histories={"gpu-01-42": past})
+
+    assert text_with(snapshot).replace("\n", "").isprintable()
+    assert model_text(snapshot, "org/a").replace("\n", "").isprintable()
+    assert all(cell.text.isprintable() for row in model_table(snapshot).rows for cell in row)
