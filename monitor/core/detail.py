@@ -1,6 +1,6 @@
 """What a row of a table opens: a text that is made anew of each reading."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from monitor.core.audit_table import audit_table
@@ -10,6 +10,7 @@ from monitor.core.model_text import model_text
 from monitor.core.server_table import key_table, server_table
 from monitor.core.snapshot import Snapshot
 from monitor.core.table import Table
+from monitor.core.trouble import Trouble
 from monitor.core.worker_text import worker_text
 
 #: Tables whose rows have no more to tell than they have room to show.
@@ -37,6 +38,17 @@ def detail_of(table_id: str, row_id: str, task_seconds: float) -> Detail | None:
     if make := _PLAIN.get(table_id):
         return Detail("In full", lambda now: row_text(make(now), row_id))
     return None
+
+
+def detail_of_trouble(trouble: Trouble, snapshot: Snapshot, task_seconds: float) -> Detail | None:
+    """What a trouble is about: a worker, a lane, a queue or a model; None for dead letters and for several at once."""
+    known: dict[str, Iterable[str]] = {
+        "workers": (worker.worker_id for worker in snapshot.workers),
+        "all-lanes": (*(lane.name for lane in snapshot.lanes), *snapshot.paused) if trouble.kind != "dead" else (),
+        "all-models": snapshot.trends.loads,
+    }
+    tables = (table for table, names in known.items() if trouble.about in names)
+    return next((detail_of(table, trouble.about, task_seconds) for table in tables), None)
 
 
 def row_text(table: Table, row_id: str) -> str:

@@ -21,7 +21,7 @@ from textual.filter import LineFilter, NoColor
 from textual.worker import get_current_worker
 
 from monitor.core.actions import Actions, Letters
-from monitor.core.detail import Detail, detail_of
+from monitor.core.detail import Detail, detail_of, detail_of_trouble
 from monitor.core.freshness import judge_freshness
 from monitor.core.letter_table import letter_text
 from monitor.core.rewind import Rewind
@@ -215,13 +215,14 @@ class ClusterMonitor(OperatedApp):
             self.push_screen(DetailScreen("Dead letter", lambda _: letter_text(letter), self._snapshot))
 
     def _open_trouble(self, row_id: str) -> None:
-        """The worker that it is about, or the page; there is room for the whole sentence in both."""
+        """What it is about, or the page; the whole sentence is told where there is no room for it."""
         found = find_troubles(self._snapshot, self._task_seconds)
         for trouble in (each for each in found if trouble_id(each) == row_id):
-            if any(worker.worker_id == trouble.about for worker in self._snapshot.workers):
-                self._open_worker(trouble.about)
+            if detail := detail_of_trouble(trouble, self._snapshot, self._task_seconds):
+                self._open_detail(detail)
             else:
                 self._dashboard.action_page(_PAGES_OF_TROUBLES.get(trouble.kind, "lanes"))
+            if not detail or detail.page != "worker":
                 self.tell(trouble.text)
 
     def _open_detail(self, detail: Detail) -> None:

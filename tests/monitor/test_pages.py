@@ -167,6 +167,18 @@ async def test_enter_on_a_trouble_opens_what_it_is_about() -> None:
         await wait_for_toast(pilot, "3 dead letters: failed for good")
 
 
+async def test_enter_on_a_trouble_of_a_lane_or_a_model_opens_it() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42", "▲ growing")
+        pilot.app.screen.query_one("#troubles").focus()
+        await pilot.press("end", "enter")
+        await wait_for_text(pilot, "In memory on (2)")
+        await wait_for_toast(pilot, "loaded 7 times in 10 min")
+        await pilot.press("escape", "up", "enter")
+        await wait_for_text(pilot, "inference, org/chat-8b", "clears")
+        await wait_for_toast(pilot, "add a worker or send less")
+
+
 async def test_a_filter_takes_all_keys_and_escape_clears_it() -> None:
     async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
         await wait_for_text(pilot, "gpu-01-42")
