@@ -70,7 +70,14 @@ def _watched(options: Namespace) -> _Watched:
     if options.demo:
         demo = DemoSource()
         may_act = not (options.served_by or options.read_only)
-        return _Watched(demo, DEMO_TASK_SECONDS, letters=demo.letters(), may_act=may_act)
+        return _Watched(
+            demo,
+            DEMO_TASK_SECONDS,
+            letters=demo.operator,
+            tasks=demo.tasks,
+            actions=demo.actions,
+            may_act=may_act,
+        )
     if options.replay:
         replay = ReplaySource(options.replay)
         return _Watched(replay, replay.header.task_seconds)

@@ -50,9 +50,12 @@ def lane_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
     shown = (lane for lane in snapshot.lanes if view.shows(lane.name))
     lanes = arrange(shown, view, FIELDS, ORDERS)
     growth = snapshot.trends.growth_per_minute
-    columns, rows = COLUMNS, Rows(lanes, lambda lane: _row(lane, growth.get(lane.name)))
+    columns, rows = COLUMNS, Rows(lanes, lambda lane: lane_row(lane, growth.get(lane.name)))
     if any(lane.is_paused for lane in snapshot.lanes):
-        columns, rows = (STATE, *COLUMNS), Rows(lanes, lambda lane: (_state(lane), *_row(lane, growth.get(lane.name))))
+        columns, rows = (
+            (STATE, *COLUMNS),
+            Rows(lanes, lambda lane: (_state(lane), *lane_row(lane, growth.get(lane.name)))),
+        )
     empty, ids = empty_text(snapshot, view, "No queues."), tuple(lane.name for lane in lanes)
     return Table(columns, rows, empty, ids, tuple(ORDERS), tuple(FIELDS))
 
@@ -61,7 +64,8 @@ def _state(lane: LaneView) -> Cell:
     return PAUSED if lane.is_paused else Cell(ABSENT, "faint")
 
 
-def _row(lane: LaneView, growth: float | None) -> tuple[Cell, ...]:
+def lane_row(lane: LaneView, growth: float | None) -> tuple[Cell, ...]:
+    """The cells of `COLUMNS`."""
     return (
         cell(lane.queue),
         cell(lane.model) if lane.model else Cell("(any)", "faint"),

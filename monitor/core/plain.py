@@ -1,7 +1,6 @@
 """A snapshot as text and as JSON, for pipes, logs and scripts."""
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -11,7 +10,7 @@ from pydantic import TypeAdapter
 from monitor.core.queue_table import queue_table
 from monitor.core.snapshot import Snapshot
 from monitor.core.summary import summarise
-from monitor.core.table import GAP, Cell, Layout, Table
+from monitor.core.table import Cell, Table, table_lines
 from monitor.core.trouble import Trouble
 from monitor.core.trouble_table import trouble_table
 from monitor.core.worker_table import worker_table
@@ -40,8 +39,6 @@ def _headline(snapshot: Snapshot) -> tuple[Cell, ...]:
 
 
 def _lines(table: Table) -> Iterator[str]:
-    layout = Layout(table, sys.maxsize, measured=sys.maxsize)
-    for row in (layout.header, *map(layout.place, table.rows)):
-        yield "".join(piece.text for piece in row)[GAP:].rstrip()
+    yield from table_lines(table)
     if not table.rows and table.empty:
         yield table.empty

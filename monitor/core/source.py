@@ -48,8 +48,8 @@ class Source(Protocol):
     def state(self) -> SourceState:
         """What the readings are."""
 
-    def watch(self, page: str) -> None:
-        """Which page is open; what only one page shows is read while it is open."""
+    def watch(self, page: str, about: str = "") -> None:
+        """Which page is open, and of what if it is about one thing; what only it shows is read while it is open."""
 
     def read(self) -> Snapshot:
         """Takes a reading; a failure to do so is told in the snapshot."""
@@ -80,10 +80,10 @@ class RedisSource:
         """HOST:PORT of the Redis that is read."""
         return shown_address(find_redis_url(self._settings))
 
-    def watch(self, page: str) -> None:
+    def watch(self, page: str, about: str = "") -> None:
         """Which page is open; a page that is opened again begins anew."""
-        if page != self._page.page:
-            self._page = PageReading(page)
+        if (page, about) != (self._page.page, self._page.about):
+            self._page = PageReading(page, about)
 
     def read(self) -> Snapshot:
         """Takes a reading; without an answer it is the previous one with the error."""
@@ -139,6 +139,8 @@ class RedisSource:
         trends, recent_tasks = self._history.observe(snapshot), self._recent.observe(workers)
         did = read_audit(audit)
         seen = replace(snapshot, trends=trends, recent_tasks=recent_tasks, paused=paused, audit=did)
+        if page.page == "worker" and (history := self._history.of_worker(page.about)):
+            seen = replace(seen, histories={page.about: history})
         return page.add_to(seen, answers[own:], self._database)
 
     def _ask_all(self, pipeline: Any) -> int:

@@ -1,5 +1,6 @@
 """A table of toned cells, and its layout in a given width."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -50,6 +51,8 @@ class Table:
     """What a filter can be about."""
     names: Sequence[str] = ()
     """What each row is called, where that is not its id."""
+    note: str = ""
+    """Something to know of its columns, beside its title."""
 
     def name_of(self, row_id: str) -> str:
         """What a row is called, for somebody who looks for it elsewhere."""
@@ -59,6 +62,13 @@ class Table:
 def cell(text: str, tone: Tone = "plain") -> Cell:
     """A cell of any text, made harmless."""
     return Cell(printable(text), tone)
+
+
+def table_lines(table: Table) -> Iterator[str]:
+    """The table as text: each column is as wide as its content."""
+    layout = Layout(table, sys.maxsize, measured=sys.maxsize)
+    for row in (layout.header, *map(layout.place, table.rows)):
+        yield "".join(piece.text for piece in row)[GAP:].rstrip()
 
 
 class Layout:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from monitor.core.formatting import format_age, format_bytes, format_count, format_memory, printable
+from monitor.core.passive_workers import waiting_by_model, waiting_for
 from monitor.core.snapshot import LaneView, Snapshot, WorkerView
 from settings import keys
 from settings.arriving import arriving_on
@@ -35,7 +36,7 @@ MOST_OF_A_KIND = 3
 #: The kinds in the order of their weight.
 KINDS = (
     *("redis", "unserved", "lost", "quarantine", "dead", "stuck"),
-    *("late", "paused", "growing", "thrash", "memory", "leak", "clock", "version"),
+    *("late", "passive", "paused", "growing", "thrash", "memory", "leak", "clock", "version"),
 )
 
 
@@ -83,6 +84,7 @@ def _all(snapshot: Snapshot, task_seconds: float) -> Iterator[Trouble]:
     yield from _of_queues(snapshot)
     for worker in snapshot.workers:
         yield from _of_worker(worker, task_seconds)
+    yield from _of_passive(snapshot)
     yield from _of_lanes(snapshot)
     for name, who in snapshot.paused.items():
         waiting = sum(lane.ready for lane in snapshot.lanes if name in (lane.name, lane.queue))
@@ -110,7 +112,7 @@ def _of_redis(snapshot: Snapshot) -> Iterator[Trouble]:
 
 
 def _of_queues(snapshot: Snapshot) -> Iterator[Trouble]:
-    served = {queue for worker in snapshot.workers for queue in _served(worker)}
+    served = {queue for worker in snapshot.workers for queue in served_queues(worker)}
     for queue in snapshot.queues:
         if queue.ready and queue.queue not in served:
             device = " with a device" if queue.queue == keys.INFERENCE_QUEUE else ""
@@ -118,7 +120,7 @@ def _of_queues(snapshot: Snapshot) -> Iterator[Trouble]:
             yield Trouble("bad", "unserved", queue.queue, text)
 
 
-def _served(worker: WorkerView) -> tuple[str, ...]:
+def served_queues(worker: WorkerView) -> tuple[str, ...]:
     """The queues whose tasks a worker takes, or will when it has started."""
     if (record := worker.record) is None or worker.liveness == "lost" or record.state == "draining":
         return ()
@@ -166,6 +168,18 @@ def _of_record(worker: WorkerView, record: WorkerRecord, task_seconds: float) ->
         direction = "ahead" if offset > 0 else "behind"
         text = f"its clock is {format_age(abs(offset))} {direction}: start the host's time service; deadlines are wrong"
         yield Trouble("warn", "clock", name, text)
+
+
+def _of_passive(snapshot: Snapshot) -> Iterator[Trouble]:
+    waiting = waiting_by_model(snapshot) if snapshot.trends.passive else {}
+    for worker in snapshot.workers:
+        seconds = snapshot.trends.passive.get(worker.worker_id)
+        if seconds is not None and (tasks := waiting_for(worker, waiting)):
+            verb = "waits" if tasks == 1 else "wait"
+            text = f"has taken nothing for {format_age(seconds)} although {_tasks(tasks)} {verb} for what it holds"
+            yield Trouble(
+                "warn", "passive", worker.worker_id, f"{text}: see its log; X on the Workers page recycles it"
+            )
 
 
 def _is_full(device: DeviceRecord) -> bool:

@@ -4,7 +4,15 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from monitor.core.formatting import ABSENT, format_age, format_count, format_memory, format_share
+from monitor.core.formatting import (
+    ABSENT,
+    format_age,
+    format_celsius,
+    format_count,
+    format_memory,
+    format_percent,
+    format_share,
+)
 from monitor.core.snapshot import Snapshot, WorkerView
 from monitor.core.table import Cell, Column, Table, Tone, cell
 from monitor.core.view import NOTHING_CHOSEN, Rows, View, arrange, empty_text
@@ -44,11 +52,12 @@ COLUMNS = (
     Column("device", least=10, most=12, rank=8),
     Column("memory", least=13, most=18, rank=2, right=True),
     Column("used", least=4, most=5, rank=6, right=True),
+    Column("GPU", least=9, most=10, rank=11, right=True),
     Column("models", least=13, most=48, rank=3),
     Column("tasks", least=5, most=7, rank=7, right=True),
     Column("done", least=7, most=11, rank=9, right=True),
     Column("failed", least=6, most=9, rank=10, right=True),
-    Column("up", least=6, most=6, rank=11, right=True),
+    Column("up", least=6, most=6, rank=12, right=True),
     Column("seen", least=5, most=6, rank=5, right=True),
 )
 
@@ -136,9 +145,9 @@ def _row(worker: WorkerView, now: float) -> tuple[Cell, ...]:
     return state, name, *_device_cells(worker.record.device), *_work_cells(worker.record, now), seen
 
 
-def _device_cells(device: DeviceRecord | None) -> tuple[Cell, Cell, Cell, Cell]:
+def _device_cells(device: DeviceRecord | None) -> tuple[Cell, Cell, Cell, Cell, Cell]:
     if device is None:
-        return (cell(ABSENT, "faint"),) * 4
+        return (cell(ABSENT, "faint"),) * 5
     used, total = device.memory_used, device.memory_total
     full = used is not None and total and 100 * used > NEARLY_FULL_PERCENT * total
     return (
@@ -146,7 +155,14 @@ def _device_cells(device: DeviceRecord | None) -> tuple[Cell, Cell, Cell, Cell]:
         cell(device.name),
         cell(format_memory(used, total)),
         cell(format_share(used, total), "warn" if full else "plain"),
+        _activity(device),
     )
+
+
+def _activity(device: DeviceRecord) -> Cell:
+    """How busy and how hot it is; one dash where nobody can tell either."""
+    told = f"{format_percent(device.busy_percent)} {format_celsius(device.temperature_celsius)}"
+    return Cell(ABSENT, "faint") if told == f"{ABSENT} {ABSENT}" else Cell(told)
 
 
 def _work_cells(record: WorkerRecord, now: float) -> tuple[Cell, Cell, Cell, Cell, Cell]:

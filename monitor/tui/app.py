@@ -21,6 +21,7 @@ from textual.filter import LineFilter, NoColor
 from textual.worker import get_current_worker
 
 from monitor.core.actions import Actions, Letters
+from monitor.core.detail import Detail, detail_of, detail_of_trouble
 from monitor.core.freshness import judge_freshness
 from monitor.core.letter_table import letter_text
 from monitor.core.rewind import Rewind
@@ -31,7 +32,6 @@ from monitor.core.task_stories import StoryUnavailable, TaskStory
 from monitor.core.task_table import find_row
 from monitor.core.trouble import find_troubles
 from monitor.core.trouble_table import trouble_id
-from monitor.core.worker_text import worker_text
 from monitor.tui.commands import KeyCommands, PlaceCommands
 from monitor.tui.dashboard import Dashboard
 from monitor.tui.detail_screen import DetailScreen
@@ -100,6 +100,8 @@ class ClusterMonitor(OperatedApp):
         self._dead: dict[str, int] | None = None
         self._answered_at = clock()
         self._hurry = threading.Event()
+        #: The pages that are open above the dashboard, and what they are about.
+        self._opened: list[tuple[str, str]] = []
 
     def get_default_screen(self) -> Dashboard:
         """The screen below all others."""
@@ -142,7 +144,7 @@ class ClusterMonitor(OperatedApp):
 
     def _read(self) -> Snapshot:
         try:
-            self._source.watch(self._dashboard.page)
+            self._source.watch(*(self._opened or [(self._dashboard.page, "")])[-1])
             return self._source.read()
         except Exception as error:
             logger.exception("A reading has failed in an unforeseen way.")
@@ -209,9 +211,9 @@ class ClusterMonitor(OperatedApp):
 
     @on(LineTable.Opened)
     def _open(self, event: LineTable.Opened) -> None:
-        """Enter: a worker or a letter in full, or the page that a trouble is about."""
-        if event.table_id in ("workers", "all-workers"):
-            self._open_worker(event.row_id)
+        """Enter: a worker, a lane, a model or a letter in full, or the page that a trouble is about."""
+        if detail := detail_of(event.table_id, event.row_id, self._task_seconds):
+            self._open_detail(detail)
         elif event.table_id == "troubles":
             self._open_trouble(event.row_id)
         elif event.table_id == "all-tasks":
@@ -221,19 +223,28 @@ class ClusterMonitor(OperatedApp):
             self.push_screen(show)
 
     def _open_trouble(self, row_id: str) -> None:
-        """The worker that it is about, or the page; there is room for the whole sentence in both."""
+        """What it is about, or the page; the whole sentence is told where there is no room for it."""
         found = find_troubles(self._snapshot, self._task_seconds)
         for trouble in (each for each in found if trouble_id(each) == row_id):
-            if any(worker.worker_id == trouble.about for worker in self._snapshot.workers):
-                self._open_worker(trouble.about)
+            if detail := detail_of_trouble(trouble, self._snapshot, self._task_seconds):
+                self._open_detail(detail)
             else:
                 self._dashboard.action_page(_PAGES_OF_TROUBLES.get(trouble.kind, "lanes"))
+            if not detail or detail.page != "worker":
                 self.tell(trouble.text)
 
+    def _open_detail(self, detail: Detail) -> None:
+        self._opened.append((detail.page, detail.about) if detail.page else (self._dashboard.page, ""))
+        self._hurry.set()
+        show = DetailScreen(detail.title, detail.make, self._snapshot, about=detail.about)
+        self.push_screen(show, self._close_detail)
+
+    def _close_detail(self, _: None) -> None:
+        self._opened.pop()
+
     def _open_worker(self, worker_id: str) -> None:
-        self.push_screen(
-            DetailScreen(worker_id, lambda now: worker_text(now, worker_id, self._task_seconds), self._snapshot)
-        )
+        if detail := detail_of("workers", worker_id, self._task_seconds):
+            self._open_detail(detail)
 
     def _open_task(self, row_id: str) -> None:
         row = find_row(self._snapshot, row_id)

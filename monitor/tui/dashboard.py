@@ -56,7 +56,7 @@ class Dashboard(Screen[None]):
         self._filter, self._misread = FilterBar(), Banner(id="misread")
         self.letters = LetterList(id="letter-list")
         workers = WorkerList("Workers", self._told(worker_table), id="workers")
-        self._audit = LineTable("What operators did", audit_table, id="audit", can_open=False)
+        self._audit = LineTable("What operators did", audit_table, id="audit")
         self._audit.display = False
         self._pages: dict[str, tuple[LineTable, ...]] = {
             "overview": (
@@ -69,10 +69,10 @@ class Dashboard(Screen[None]):
             "lanes": (LaneList("Queues", self._told(lane_table), id="all-lanes"),),
             "tasks": (LineTable("Tasks", self._told(task_table), id="all-tasks"),),
             "letters": (self.letters,),
-            "models": (LineTable("Models", self._told(model_table), id="all-models", can_open=False),),
+            "models": (LineTable("Models", self._told(model_table), id="all-models"),),
             "redis": (
-                LineTable("Redis", server_table, id="server", can_open=False),
-                LineTable("Keys of the queues' database by kind", key_table, id="all-keys", can_open=False),
+                LineTable("Redis", server_table, id="server"),
+                LineTable("Keys of the queues' database by kind", key_table, id="all-keys"),
             ),
         }
 

@@ -34,7 +34,7 @@ KEYS = (
     Key("s", "sort", "Sort", "table", "s", "sorts by the next column; S turns the order round"),
     Key("S", "turn", "Turn", "table", "S", "turns the order round", False),
     Key("t", "trouble", "Trouble only", "pages", "t", "shows trouble only, and all again"),
-    Key("enter", "open", "Open", "table", "⏎", "opens the worker, the task or the dead letter"),
+    Key("enter", "open", "Open", "table", "⏎", "opens the row: a worker, queue, model, task, letter"),
     Key("c", "copy", "Copy id", "table", "c", "copies the id under the cursor, or of what is open", False),
     Key("escape,enter", "dismiss", "Close", "detail", "esc", ""),
     Key("c", "copy", "Copy id", "detail", "c", ""),

@@ -56,9 +56,9 @@ class LineTable(ScrollView, can_focus=True):
         table_id: str
         table: Table
 
-    def __init__(self, title: str, make: Callable[[Snapshot, View], Table], *, id: str, can_open: bool = True) -> None:
+    def __init__(self, title: str, make: Callable[[Snapshot, View], Table], *, id: str) -> None:
         super().__init__(id=id)
-        self._title, self._make, self._can_open = title, make, can_open
+        self._title, self._make = title, make
         self._snapshot, self._view = Snapshot(), View()
         self._table = make(self._snapshot, self._view)
         self._layout: Layout | None = None
@@ -117,6 +117,8 @@ class LineTable(ScrollView, can_focus=True):
 
     def _titled(self) -> str:
         words = [f"{self._title}{self._counted()}"]
+        if self._table.note:
+            words.append(self._table.note)
         if self._view.words:
             words.append(f"/{self._view.words}".replace("[", "(").replace("]", ")"))
         if self._view.sort:
@@ -195,13 +197,9 @@ class LineTable(ScrollView, can_focus=True):
         if row_id in self._table.ids:
             self.action_move(self._table.ids.index(row_id) - self._selection.place)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool:
-        """Whether a key does something here, and so is named in the footer."""
-        return action != "open" or self._can_open
-
     def action_open(self) -> None:
         """Asks for more of the row under the cursor."""
-        if self.cursor_id is not None and self._can_open:
+        if self.cursor_id is not None:
             self.post_message(self.Opened(self.id or "", self.cursor_id))
 
     def render_line(self, y: int) -> Strip:

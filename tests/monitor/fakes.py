@@ -19,9 +19,11 @@ class ScriptedSource:
 
     def __init__(self, snapshot: Snapshot | Exception) -> None:
         self.says = snapshot
+        self.watched = ("", "")
 
-    def watch(self, page: str) -> None:
+    def watch(self, page: str, about: str = "") -> None:
         """It says the same for every page."""
+        self.watched = (page, about)
 
     def read(self) -> Snapshot:
         """What the test has put into `says`."""

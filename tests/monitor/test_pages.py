@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 from textual.pilot import Pilot
 
+from monitor.core.audit import AuditEvent
 from monitor.core.listed_tasks import ListedTask
 from monitor.core.server_table import key_table, server_table
 from monitor.core.server_view import KeyKind
@@ -13,10 +14,11 @@ from monitor.tui.app import ClusterMonitor
 from monitor.tui.keys import KEYS, TOLD_WITH_ANOTHER
 from monitor.tui.letter_list import LetterList
 from monitor.tui.line_table import LineTable
+from settings.capacity import Capacity
 from settings.sought_task import SoughtTask
 from tests.monitor.cluster import record
 from tests.monitor.demo_example import demo_snapshot
-from tests.monitor.examples import CLUSTER, LETTERS, SERVER, STORY, TASK, TASKS, letter, sought
+from tests.monitor.examples import CLUSTER, LANE, LETTERS, SERVER, STORY, TASK, TASKS, letter, sought
 from tests.monitor.fakes import FakeClock, ListedLetters, ScriptedSource, ToldTasks
 from tests.monitor.hostile import HOSTILE_STRINGS
 from tests.monitor.screen import check_golden, screen_text, wait_for, wait_for_text
@@ -111,6 +113,50 @@ async def test_enter_opens_a_worker_that_goes_on_and_escape_closes_it() -> None:
         await wait_for_text(pilot, "No workers yet")
 
 
+async def test_enter_on_a_lane_opens_the_lanes_of_its_model_which_are_read_while_they_are_open() -> None:
+    source = ScriptedSource(replace(CLUSTER, capacities={"org/chat-8b": Capacity(2, 0.5)}))
+    async with monitor(source).run_test(size=(80, 24)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("3", "end", "enter")
+        await wait_for_text(pilot, "inference, org/chat-8b", "clears", "by 2 workers", "holds the model")
+        await wait_for(pilot, lambda: source.watched == ("lane", LANE), "the lane is read")
+        await check_golden(pilot, "lane-80x24")
+
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: source.watched == ("lanes", ""), "the page is read again")
+
+
+async def test_enter_on_a_queue_opens_it_with_all_its_lanes() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        pilot.app.screen.query_one("#queues").focus()
+        await pilot.press("down", "enter")
+        await wait_for_text(pilot, "Workers with a device that take its tasks (2): 1 busy, 1 idle")
+        await check_golden(pilot, "queue-120x30")
+
+
+async def test_enter_on_a_model_opens_who_holds_it() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("6", "enter")
+        await wait_for_text(pilot, "▲ thrash: loaded 7 times", "In memory on (2)")
+        await check_golden(pilot, "model-120x30")
+
+
+async def test_enter_on_a_fact_of_redis_or_on_what_was_done_opens_it_in_full() -> None:
+    event = AuditEvent(940.0, "ann@ops", "pause", f"inference.normal.{'long/' * 30}end", 1)
+    async with monitor(ScriptedSource(replace(CLUSTER, audit=(event,)))).run_test(size=(80, 24)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        pilot.app.screen.query_one("#audit").focus()
+        await pilot.press("enter")
+        await wait_for_text(pilot, "who     ann@ops", "long/end")
+        await pilot.press("escape", "7")
+        await wait_for_text(pilot, "Redis (")
+        pilot.app.screen.query_one("#server").focus()
+        await pilot.press("down", "enter")
+        await wait_for_text(pilot, "besides  peak 3.0 GiB, takes 2.5 GiB, 1.2 times what it keeps")
+
+
 async def test_enter_on_a_trouble_opens_what_it_is_about() -> None:
     async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
         await wait_for_text(pilot, "gpu-01-42")
@@ -153,7 +199,9 @@ async def test_an_open_screen_has_keys_of_its_own_and_copies_what_it_is_about() 
         await wait_for_text(pilot, "gpu-01-42", "P Drain")
         for page, row, keys, name in (
             ("2", "gpu-01-42", "esc Close  c Copy id", "gpu-03-9"),
+            ("3", "org/chat-8b", "esc Close  c Copy id", "control"),
             ("5", "ModelNotFound", "esc Close  c Copy id", "message-3"),
+            ("6", "BAAI/bge-m3", "esc Close  c Copy id", "BAAI/bge-m3"),
             ("4", "7f3a11d2", "esc Close  c Copy id  r Read anew", TASK.message_id),
         ):
             await pilot.press(page)
@@ -167,17 +215,18 @@ async def test_an_open_screen_has_keys_of_its_own_and_copies_what_it_is_about() 
             await wait_for(pilot, lambda: "esc closes" not in screen_text(pilot.app), "it closes")
 
 
-async def test_enter_is_offered_where_it_opens_something() -> None:
-    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
+async def test_enter_opens_the_row_under_the_cursor_on_every_page() -> None:
+    snapshot = replace(CLUSTER, server=SERVER, tasks=TASKS)
+    async with monitor(ScriptedSource(snapshot), tasks=ToldTasks(STORY)).run_test(size=(120, 30)) as pilot:
         await wait_for_text(pilot, "gpu-01-42", "⏎ Open")
-        for page, title, opens in (("6", "Models (2)", False), ("2", "Workers (3)", True), ("7", "Redis (", False)):
+        rows = {"2": "gpu-03-9", "3": "chat-8b", "4": "7f3a11d2", "5": "ModelNotFound", "6": "bge-m3", "7": "server"}
+        for page, row in rows.items():
             await pilot.press(page)
-            await wait_for_text(pilot, title)
-            await wait_for(
-                pilot,
-                lambda opens=opens: ("⏎ Open" in screen_text(pilot.app)) is opens,
-                f"the footer below {title} is right",
-            )
+            await wait_for_text(pilot, row, "⏎ Open")
+            await pilot.press("enter")
+            await wait_for_text(pilot, "esc closes")
+            await pilot.press("escape")
+            await wait_for(pilot, lambda: "esc closes" not in screen_text(pilot.app), "it closes")
 
 
 async def test_an_id_that_a_terminal_would_obey_is_not_copied() -> None:
@@ -187,6 +236,18 @@ async def test_an_id_that_a_terminal_would_obey_is_not_copied() -> None:
         await pilot.press("c")
         await wait_for_toast(pilot, "Not copied")
         assert pilot.app.clipboard == ""
+
+
+async def test_enter_on_a_trouble_of_a_lane_or_a_model_opens_it() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42", "▲ growing")
+        pilot.app.screen.query_one("#troubles").focus()
+        await pilot.press("end", "enter")
+        await wait_for_text(pilot, "In memory on (2)")
+        await wait_for_toast(pilot, "loaded 7 times in 10 min")
+        await pilot.press("escape", "up", "enter")
+        await wait_for_text(pilot, "inference, org/chat-8b", "clears")
+        await wait_for_toast(pilot, "add a worker or send less")
 
 
 async def test_a_filter_takes_all_keys_and_escape_clears_it() -> None:
@@ -264,7 +325,7 @@ async def test_trouble_only_shows_each_row_that_a_trouble_of_the_overview_is_abo
         await pilot.press("t", "2")
         await wait_for_text(pilot, "Workers (4)", "gpu-07-1444", "gpu-09-1629", "gpu-05-1333", "gpu-16-2110")
         await pilot.press("3")
-        await wait_for_text(pilot, "Queues (4)", "Qwen/Qwen3-8B", "BAAI/bge-m3", "+62")
+        await wait_for_text(pilot, "Queues (4)", "Qwen/Qwen3-8B", "BAAI/bge-m3", "+58")
 
 
 async def test_the_cursor_stays_on_its_worker_while_others_come_and_go() -> None:
