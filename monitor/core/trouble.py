@@ -112,9 +112,8 @@ def _of_redis(snapshot: Snapshot) -> Iterator[Trouble]:
 
 
 def _of_queues(snapshot: Snapshot) -> Iterator[Trouble]:
-    served = {queue for worker in snapshot.workers for queue in served_queues(worker)}
     for queue in snapshot.queues:
-        if queue.ready and queue.queue not in served:
+        if queue.ready and not any(queue.queue in served_queues(worker) for worker in snapshot.workers):
             device = " with a device" if queue.queue == keys.INFERENCE_QUEUE else ""
             text = f"{_tasks(queue.ready)} wait and no live worker{device} serves them; start one: dramatiq actors"
             yield Trouble("bad", "unserved", queue.queue, text)
@@ -130,11 +129,13 @@ def served_queues(worker: WorkerView) -> tuple[str, ...]:
 
 
 def _of_worker(worker: WorkerView, task_seconds: float) -> Iterator[Trouble]:
-    name, age = worker.worker_id, format_age(worker.age_seconds)
+    name = worker.worker_id
     if worker.liveness == "lost":
+        age = format_age(worker.age_seconds)
         text = f"last beat {age} ago, no goodbye: its process or host has died; others run its tasks again, see its log"
         yield Trouble("bad", "lost", name, text)
     elif worker.liveness == "late":
+        age = format_age(worker.age_seconds)
         text = f"no beat for {age}: a driver call holds the process, or its host or link is overloaded"
         yield Trouble("warn", "late", name, text)
     elif (record := worker.record) is None:

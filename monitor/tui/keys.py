@@ -48,7 +48,7 @@ KEYS = (
     Key("end,G", "move(1000000000)", "End", "table", "G", "to the end", False),
     Key("space", "mark", "Mark", "letters", "space", "marks a dead letter; a marks all with the same error"),
     Key("a", "mark_alike", "Mark alike", "letters", "a", "marks all with the same error", False),
-    Key("o", "older", "Older", "letters", "o", "reads the next older dead letters, a hundred of each lane", False),
+    Key("o", "older", "Older", "letters", "o", "reads older dead letters, a hundred of each lane", False),
     Key("R", "requeue", "Send again", "letters", "R", "sends the marked again; asks first"),
     Key("D", "delete", "Delete", "letters", "D", "deletes the marked; asks first"),
     Key("space", "mark", "Mark", "workers", "space", "marks a worker for what is asked next", False),

@@ -17,7 +17,7 @@ from tests.monitor.hostile import HOSTILE_STRINGS
 from tests.monitor.screen import check_golden, screen_text, wait_for, wait_for_text
 from tests.monitor.test_recording import recorded
 
-SIZES = [(80, 24), (160, 48)]
+SIZES = [(80, 24), (120, 30), (160, 48)]
 
 #: Selecting graphics: everything off, bold, dim, italic, underlined, reversed, their ends, and the default colours.
 COLOURLESS = {"", "0", "1", "2", "3", "4", "7", "22", "23", "24", "27", "39", "49"}

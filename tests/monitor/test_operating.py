@@ -1,11 +1,14 @@
 """The keys that change something: each asks first, and Cancel is the default."""
 
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
+from dramatiq import Message
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -32,6 +35,9 @@ from tests.monitor.examples import CLUSTER, LETTERS
 from tests.monitor.fakes import ListedLetters, NotedActions, ScriptedSource
 from tests.monitor.screen import check_golden, screen_text, wait_for, wait_for_text
 from tests.monitor.test_pages import wait_for_toast
+
+#: Of a terminal with room for everything.
+SIZE = (120, 30)
 
 CHAT = "inference.normal.org/chat-8b"
 
@@ -345,6 +351,41 @@ def test_a_spreadsheet_takes_nothing_for_a_formula() -> None:
     assert table_csv(table).split() == ["c", "'=1+1", "'@x", "'-x", "+41", "-", "-3.5", "a=b"]
 
 
+def on_redis(settings: Settings) -> ClusterMonitor:
+    """A monitor that reads and changes a real cluster."""
+    actions = Actions(WorkerActions(settings), LaneActions(settings), Undoing(settings))
+    return ClusterMonitor(RedisSource(settings), 0.1, letters=DeadLetters(settings), actions=actions, may_act=True)
+
+
+async def test_two_monitors_send_the_same_dead_letter_again_and_one_copy_waits(
+    settings: Settings, queue_redis: redis.Redis
+) -> None:
+    lane, redis_id = "inference.normal.org/a", sortable_id()
+    message = Message[Any]("inference", "embed", (), {"model": "org/a"}, {"redis_message_id": redis_id, "retries": 3})
+    queue_redis.sadd(keys.LANES, lane)
+    queue_redis.hset(keys.dead_bodies(lane), redis_id, message.encode())
+    queue_redis.zadd(keys.dead(lane), {redis_id: 1_000})
+
+    apps = on_redis(settings), on_redis(settings)
+    async with apps[0].run_test(size=SIZE) as first, apps[1].run_test(size=SIZE) as second:
+        for pilot in (first, second):
+            await wait_for_text(pilot, "● live")
+            await pilot.press("5")
+            await wait_for_text(pilot, "Dead letters (1)")
+            await pilot.press("R")
+            await wait_for_text(pilot, "Send again 1 dead letter")
+        await asyncio.gather(agree(first), agree(second))
+        for pilot in (first, second):
+            await wait_for_text(pilot, "No dead letters")
+            await wait_for_toast(pilot, "1 ")
+
+        told = {toast.message for app in apps for toast in app._notifications}
+        assert told == {"1 sent again", "1 gone"}
+    assert queue_redis.llen(keys.ready(lane)) == 1
+    assert queue_redis.hlen(keys.bodies(lane)) == 1
+    assert queue_redis.zcard(keys.dead(lane)) == 0
+
+
 async def test_two_monitors_change_one_cluster(settings: Settings, queue_redis: redis.Redis) -> None:
     """Both are asked and agree; Redis does it once, and both are told what came of it."""
     lane = "inference.normal.org/a"
@@ -353,11 +394,7 @@ async def test_two_monitors_change_one_cluster(settings: Settings, queue_redis: 
         queue_redis.rpush(keys.ready(lane), redis_id)
     queue_redis.sadd(keys.LANES, lane)
 
-    def real() -> ClusterMonitor:
-        actions = Actions(WorkerActions(settings), LaneActions(settings), Undoing(settings))
-        return ClusterMonitor(RedisSource(settings), 0.1, letters=DeadLetters(settings), actions=actions, may_act=True)
-
-    async with real().run_test(size=(120, 30)) as first, real().run_test(size=(120, 30)) as second:
+    async with on_redis(settings).run_test(size=SIZE) as first, on_redis(settings).run_test(size=SIZE) as second:
         for pilot in (first, second):
             await wait_for_text(pilot, "● live")
             await pilot.press("3")
