@@ -18,12 +18,16 @@ from monitor.core.worker_table import worker_table
 
 _SNAPSHOT = TypeAdapter(Snapshot)
 
+#: What the exit code is made of, below the troubles.
+EXIT_CODE = "Exit code 1 for any ✖; ▲ alone are warnings, with exit code 0."
+
 
 def to_text(snapshot: Snapshot, troubles: Sequence[Trouble] = ()) -> str:
     """Aligned columns, each as wide as its content; what is wrong comes first."""
     headline = "  ".join(word.text for word in _headline(snapshot))
-    tables = [*([trouble_table(troubles)] if troubles else []), queue_table(snapshot), worker_table(snapshot)]
-    return "\n".join([headline, *(line for table in tables for line in ("", *_lines(table)))])
+    told = [[*_lines(trouble_table(troubles)), EXIT_CODE]] if troubles else []
+    blocks = ([headline], *told, _lines(queue_table(snapshot)), _lines(worker_table(snapshot)))
+    return "\n\n".join("\n".join(lines) for lines in blocks)
 
 
 def to_json(snapshot: Snapshot, troubles: Sequence[Trouble] = ()) -> str:
