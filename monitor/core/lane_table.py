@@ -1,12 +1,13 @@
 """The lanes as a table: what waits for each model and priority, those of one model together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterator
 from typing import Any
 
 from monitor.core.formatting import ABSENT, format_age
 from monitor.core.queue_table import count_cell
 from monitor.core.snapshot import LaneView, Snapshot
 from monitor.core.table import Cell, Column, Table, cell
+from monitor.core.trouble import troubles_of_lane, unserved_queues
 from monitor.core.view import NOTHING_CHOSEN, Rows, View, arrange, empty_text
 from settings.lane_names import PRIORITIES
 
@@ -38,17 +39,26 @@ ORDERS: dict[str, Callable[[LaneView], Any]] = {
 
 def lane_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
     """A row a list of messages."""
-    shown = (lane for lane in snapshot.lanes if lane.dead or lane.is_paused or not view.trouble_only)
-    lanes = arrange(shown, view, _searchable, ORDERS)
-    growth = snapshot.trends.growth_per_minute
+    growth, unserved = snapshot.trends.growth_per_minute, unserved_queues(snapshot)
+
+    def kinds(lane: LaneView) -> str:
+        return " ".join(_kinds(lane, growth.get(lane.name, 0.0), unserved))
+
+    shown = filter(kinds, snapshot.lanes) if view.trouble_only else snapshot.lanes
+    lanes = arrange(shown, view, lambda lane: f"{lane.name} {kinds(lane)}", ORDERS)
     columns, rows = COLUMNS, Rows(lanes, lambda lane: _row(lane, growth.get(lane.name)))
     if any(lane.is_paused for lane in snapshot.lanes):
         columns, rows = (STATE, *COLUMNS), Rows(lanes, lambda lane: (_state(lane), *_row(lane, growth.get(lane.name))))
     return Table(columns, rows, empty_text(snapshot, view, "No queues."), tuple(x.name for x in lanes), tuple(ORDERS))
 
 
-def _searchable(lane: LaneView) -> str:
-    return f"{lane.name} {PAUSED.text}" if lane.is_paused else lane.name
+def _kinds(lane: LaneView, growth: float, unserved: Container[str]) -> Iterator[str]:
+    """The kinds of trouble that a lane is part of."""
+    yield from (trouble.kind for trouble in troubles_of_lane(lane, growth))
+    if lane.is_paused:
+        yield "paused"
+    if lane.ready and lane.queue in unserved:
+        yield "unserved"
 
 
 def _state(lane: LaneView) -> Cell:

@@ -52,9 +52,13 @@ ORDERS: dict[str, Callable[[_Model], Any]] = {
 def model_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
     """A row a model that is in memory or waited for."""
     shown = (model for model in _models(snapshot) if model.loads >= THRASHING_LOADS or not view.trouble_only)
-    models = arrange(shown, view, lambda model: " ".join([model.name, *model.workers]), ORDERS)
+    models = arrange(shown, view, _searchable, ORDERS)
     empty = empty_text(snapshot, view, "No model is in memory, and none is waited for.")
     return Table(COLUMNS, Rows(models, _row), empty, tuple(model.name for model in models), tuple(ORDERS))
+
+
+def _searchable(model: _Model) -> str:
+    return " ".join([model.name, *model.workers, *(["thrash"] if model.loads >= THRASHING_LOADS else [])])
 
 
 def _models(snapshot: Snapshot) -> list[_Model]:

@@ -6,6 +6,7 @@ from typing import Any
 from monitor.core.formatting import format_count
 from monitor.core.snapshot import Snapshot
 from monitor.core.table import Cell, Column, Table, Tone, cell
+from monitor.core.trouble import unserved_queues
 from monitor.core.view import NOTHING_CHOSEN, Rows, View, arrange, empty_text
 from settings.records import QueueCounts
 
@@ -29,7 +30,8 @@ ORDERS: dict[str, Callable[[QueueCounts], Any]] = {
 def queue_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
     """A row a queue, by name."""
     paused = snapshot.paused
-    shown = (queue for queue in snapshot.queues if queue.dead or queue.queue in paused or not view.trouble_only)
+    troubled = unserved_queues(snapshot).union(paused)
+    shown = (queue for queue in snapshot.queues if queue.dead or queue.queue in troubled or not view.trouble_only)
     queues = arrange(shown, view, lambda queue: queue.queue, ORDERS)
     ids = tuple(queue.queue for queue in queues)
     rows = Rows(queues, lambda queue: _row(queue, queue.queue in paused))

@@ -47,6 +47,8 @@ class Trouble:
     kind: str
     about: str
     text: str
+    others: int = 0
+    """How many more of its kind it stands for; it tells of these alone then."""
 
 
 def find_troubles(snapshot: Snapshot, task_seconds: float) -> tuple[Trouble, ...]:
@@ -67,15 +69,16 @@ def _fold(troubles: list[Trouble]) -> list[Trouble]:
         return troubles
     first, rest = troubles[0], len(troubles) - 1
     text = f"and {format_count(rest)} more like it ({', '.join(printable(each.about) for each in troubles[1:3])}, …)"
-    return [first, Trouble(first.severity, first.kind, f"{rest} more", text)]
+    return [first, Trouble(first.severity, first.kind, f"{rest} more", text, rest)]
 
 
 def _all(snapshot: Snapshot, task_seconds: float) -> Iterator[Trouble]:
     yield from _of_redis(snapshot)
     yield from _of_queues(snapshot)
     for worker in snapshot.workers:
-        yield from _of_worker(worker, task_seconds)
-    yield from _of_lanes(snapshot)
+        yield from troubles_of_worker(worker, task_seconds)
+    for lane in snapshot.lanes:
+        yield from troubles_of_lane(lane, snapshot.trends.growth_per_minute.get(lane.name, 0.0))
     for name, who in snapshot.paused.items():
         waiting = sum(lane.ready for lane in snapshot.lanes if name in (lane.name, lane.queue))
         text = f"{_tasks(waiting)} wait because {who} paused it; P on the Queues page resumes it"
@@ -101,10 +104,16 @@ def _of_redis(snapshot: Snapshot) -> Iterator[Trouble]:
         yield Trouble("bad", "redis", "redis", text)
 
 
-def _of_queues(snapshot: Snapshot) -> Iterator[Trouble]:
+def unserved_queues(snapshot: Snapshot) -> frozenset[str]:
+    """The queues in which tasks wait that no live worker takes."""
     served = {queue for worker in snapshot.workers for queue in _served(worker)}
+    return frozenset(queue.queue for queue in snapshot.queues if queue.ready and queue.queue not in served)
+
+
+def _of_queues(snapshot: Snapshot) -> Iterator[Trouble]:
+    unserved = unserved_queues(snapshot)
     for queue in snapshot.queues:
-        if queue.ready and queue.queue not in served:
+        if queue.queue in unserved:
             device = " with a device" if queue.queue == keys.INFERENCE_QUEUE else ""
             text = f"{_tasks(queue.ready)} wait and no live worker{device} serves them; start one: dramatiq actors"
             yield Trouble("bad", "unserved", queue.queue, text)
@@ -119,15 +128,17 @@ def _served(worker: WorkerView) -> tuple[str, ...]:
     return record.queues
 
 
-def _of_worker(worker: WorkerView, task_seconds: float) -> Iterator[Trouble]:
+def troubles_of_worker(worker: WorkerView, task_seconds: float) -> Iterator[Trouble]:
+    """What is wrong with one worker; a late one may have told of more before it fell silent."""
     name, age = worker.worker_id, format_age(worker.age_seconds)
     if worker.liveness == "lost":
         text = f"last beat {age} ago, no goodbye: its process or host has died; others run its tasks again, see its log"
         yield Trouble("bad", "lost", name, text)
-    elif worker.liveness == "late":
+        return
+    if worker.liveness == "late":
         text = f"no beat for {age}: a driver call holds the process, or its host or link is overloaded"
         yield Trouble("warn", "late", name, text)
-    elif (record := worker.record) is None:
+    if (record := worker.record) is None:
         yield Trouble("warn", "version", name, "beats, but its record is of another version: update the older side")
     else:
         yield from _of_record(worker, record, task_seconds)
@@ -165,14 +176,13 @@ def _is_full(device: DeviceRecord) -> bool:
     return used is not None and total is not None and 100 * used > FULL_PERCENT * total > 0
 
 
-def _of_lanes(snapshot: Snapshot) -> Iterator[Trouble]:
-    for lane in snapshot.lanes:
-        if lane.dead:
-            text = f"{_letters(lane.dead)}: failed for good; read the errors, mend the cause, send them again"
-            yield Trouble("bad", "dead", lane.name, text)
-        growth = snapshot.trends.growth_per_minute.get(lane.name, 0.0)
-        if not lane.is_paused and growth >= GROWING_PER_MINUTE and (lane.oldest_seconds or 0.0) >= GROWING_WAIT_SECONDS:
-            yield Trouble("warn", "growing", lane.name, _growing(lane, growth))
+def troubles_of_lane(lane: LaneView, growth: float) -> Iterator[Trouble]:
+    """What is wrong with one lane, whose backlog rises by `growth` a minute."""
+    if lane.dead:
+        text = f"{_letters(lane.dead)}: failed for good; read the errors, mend the cause, send them again"
+        yield Trouble("bad", "dead", lane.name, text)
+    if not lane.is_paused and growth >= GROWING_PER_MINUTE and (lane.oldest_seconds or 0.0) >= GROWING_WAIT_SECONDS:
+        yield Trouble("warn", "growing", lane.name, _growing(lane, growth))
 
 
 def _growing(lane: LaneView, growth: float) -> str:

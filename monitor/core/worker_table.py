@@ -1,5 +1,6 @@
 """The workers as a table, those in trouble first."""
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from monitor.core.formatting import ABSENT, format_age, format_count, format_memory, format_share
 from monitor.core.snapshot import Snapshot, WorkerView
 from monitor.core.table import Cell, Column, Table, Tone, cell
+from monitor.core.trouble import troubles_of_worker
 from monitor.core.view import NOTHING_CHOSEN, Rows, View, arrange, empty_text
 from settings.records import DeviceRecord, WorkerRecord, WorkerState
 
@@ -53,11 +55,18 @@ COLUMNS = (
 )
 
 
-def worker_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
-    """A row a worker: the lost, the late, the unknown, then the others by name."""
-    workers = arrange(
-        filter(_is_in_trouble, snapshot.workers) if view.trouble_only else snapshot.workers, view, _searchable, ORDERS
-    )
+def worker_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN, task_seconds: float = math.inf) -> Table:
+    """A row a worker: the lost, the late, the unknown, then the others by name.
+
+    Args:
+      task_seconds: How long a task may run; what runs longer is trouble.
+    """
+
+    def kinds(worker: WorkerView) -> str:
+        return " ".join(trouble.kind for trouble in troubles_of_worker(worker, task_seconds))
+
+    shown = filter(kinds, snapshot.workers) if view.trouble_only else snapshot.workers
+    workers = arrange(shown, view, lambda worker: f"{_searchable(worker)} {kinds(worker)}", ORDERS)
     return Table(
         COLUMNS,
         Rows(workers, lambda worker: _row(worker, snapshot.at or 0.0)),
@@ -69,10 +78,6 @@ def worker_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
 
 def _by_trouble(worker: WorkerView) -> tuple[int, bool, str]:
     return _TROUBLE[worker.liveness], worker.record is not None, worker.worker_id
-
-
-def _is_in_trouble(worker: WorkerView) -> bool:
-    return worker.liveness != "live" or worker.record is None or worker.record.state == "quarantined"
 
 
 def _searchable(worker: WorkerView) -> str:

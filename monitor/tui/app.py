@@ -54,7 +54,10 @@ TERMINATED = 128 + signal.SIGTERM
 INTERVALS_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 #: Where more is told of a trouble that is not about one worker.
-_PAGES_OF_TROUBLES = {"dead": "letters", "thrash": "models", "lost": "workers", "late": "workers", "memory": "workers"}
+_PAGES_OF_TROUBLES = {"dead": "letters", "thrash": "models", "redis": "redis"}
+
+#: Where the rows are that a trouble stands for when there are many of its kind; the others' are workers.
+_PAGES_OF_MANY = {"unserved": "lanes", "dead": "lanes", "paused": "lanes", "growing": "lanes", "thrash": "models"}
 
 
 class Tasks(Protocol):
@@ -213,10 +216,13 @@ class ClusterMonitor(OperatedApp):
             self.push_screen(DetailScreen("Dead letter", lambda _: letter_text(letter), self._snapshot))
 
     def _open_trouble(self, row_id: str) -> None:
-        """The worker that it is about, or the page; there is room for the whole sentence in both."""
+        """The worker that it is about, or the page; where it stands for many, their rows alone."""
         found = find_troubles(self._snapshot, self._task_seconds)
         for trouble in (each for each in found if trouble_id(each) == row_id):
-            if any(worker.worker_id == trouble.about for worker in self._snapshot.workers):
+            if trouble.others:
+                self._dashboard.show_troubled(_PAGES_OF_MANY.get(trouble.kind, "workers"), trouble.kind)
+                self.tell("All that have this trouble; esc clears the filter, and t shows the healthy too")
+            elif any(worker.worker_id == trouble.about for worker in self._snapshot.workers):
                 self._open_worker(trouble.about)
             else:
                 self._dashboard.action_page(_PAGES_OF_TROUBLES.get(trouble.kind, "lanes"))

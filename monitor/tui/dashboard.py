@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 
 from textual import on
 from textual.app import ComposeResult
@@ -53,7 +54,8 @@ class Dashboard(Screen[None]):
         self._tabs.may_act = may_act
         self._filter = FilterBar()
         self.letters = LetterList(id="letter-list")
-        workers = WorkerList("Workers", worker_table, id="workers")
+        workers_as_judged = partial(worker_table, task_seconds=task_seconds)
+        workers = WorkerList("Workers", workers_as_judged, id="workers")
         self._audit = LineTable("What operators did", audit_table, id="audit")
         self._audit.display = False
         self._pages: dict[str, tuple[LineTable, ...]] = {
@@ -63,7 +65,7 @@ class Dashboard(Screen[None]):
                 self._audit,
                 workers,
             ),
-            "workers": (WorkerList("Workers", worker_table, id="all-workers"),),
+            "workers": (WorkerList("Workers", workers_as_judged, id="all-workers"),),
             "lanes": (LaneList("Queues", lane_table, id="all-lanes"),),
             "tasks": (LineTable("Tasks", task_table, id="all-tasks"),),
             "letters": (self.letters,),
@@ -126,6 +128,13 @@ class Dashboard(Screen[None]):
         self.action_page(name)
         self._filter_by("")
         self._pages[name][-1].choose(row_id)
+
+    def show_troubled(self, name: str, kind: str) -> None:
+        """Opens a page with the rows alone that have a kind of trouble."""
+        self.action_page(name)
+        self._filter_by(kind)
+        for table in self._tables():
+            table.view = replace(table.view, trouble_only=True)
 
     def action_filter(self) -> None:
         """Opens the line for the words of a filter."""

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
@@ -6,7 +7,7 @@ from textual.pilot import Pilot
 from monitor.core.listed_tasks import ListedTask
 from monitor.core.server_table import key_table, server_table
 from monitor.core.server_view import KeyKind
-from monitor.core.snapshot import RecentTask, Snapshot, WorkerView
+from monitor.core.snapshot import LaneView, RecentTask, Snapshot, Trends, WorkerView
 from monitor.core.task_stories import StoryUnavailable
 from monitor.core.task_table import task_table
 from monitor.tui.app import ClusterMonitor
@@ -14,7 +15,7 @@ from monitor.tui.keys import KEYS, TOLD_WITH_ANOTHER
 from monitor.tui.letter_list import LetterList
 from monitor.tui.line_table import LineTable
 from settings.sought_task import SoughtTask
-from tests.monitor.cluster import record
+from tests.monitor.cluster import model, record
 from tests.monitor.examples import CLUSTER, LETTERS, SERVER, STORY, TASK, TASKS, sought
 from tests.monitor.fakes import FakeClock, ListedLetters, ScriptedSource, ToldTasks
 from tests.monitor.hostile import HOSTILE_STRINGS
@@ -119,6 +120,40 @@ async def test_enter_on_a_trouble_opens_what_it_is_about() -> None:
         await pilot.press("escape", "down", "enter")
         await wait_for_text(pilot, "DeviceOutOfMemory")
         await wait_for_toast(pilot, "3 dead letters: failed for good")
+
+
+SKEWED = tuple(WorkerView(f"gpu-{number:03}", "live", 1.0, record("w"), 3600.0) for number in range(5))
+DEAD = tuple(LaneView(f"inference.normal.org/m{n}", "inference", "normal", f"org/m{n}", dead=1) for n in range(5))
+
+
+@pytest.mark.parametrize(
+    ("kind", "snapshot", "title"),
+    [
+        ("lost", {"workers": tuple(WorkerView(f"gpu-{n:03}", "lost", 60.0) for n in range(5))}, "Workers (5)  /lost"),
+        ("clock", {"workers": (*SKEWED, *CLUSTER.workers)}, "Workers (5)  /clock"),
+        ("dead", {"lanes": (*DEAD, *CLUSTER.lanes[:2])}, "Queues (5)  /dead"),
+        ("paused", {"lanes": DEAD, "paused": {lane.name: "ann@ops" for lane in DEAD}}, "Queues (5)  /paused"),
+        ("thrash", {"trends": Trends(loads={f"org/m{n}": 9 for n in range(5)})}, "Models (5)  /thrash"),
+    ],
+)
+async def test_enter_on_a_trouble_that_stands_for_many_shows_their_rows_alone(
+    kind: str, snapshot: dict[str, Any], title: str
+) -> None:
+    paused = snapshot.get("paused", {})
+    lanes = tuple(replace(lane, is_paused=lane.name in paused) for lane in snapshot.get("lanes", CLUSTER.lanes))
+    models = record("gpu-01-42", models=tuple(model(f"org/m{n}") for n in range(5)))
+    workers = snapshot.get("workers", (WorkerView("gpu-01-42", "live", 1.0, models),))
+    shown = replace(CLUSTER, **{**snapshot, "workers": workers, "lanes": lanes})
+    async with monitor(ScriptedSource(shown)).run_test(size=(120, 40)) as pilot:
+        await wait_for_text(pilot, "Workers (")
+        table = pilot.app.screen.query_one("#troubles", LineTable)
+        table.focus()
+        table.choose(next(row_id for row_id in table._table.ids if row_id.startswith(kind) and "more" in row_id))
+        await pilot.press("enter")
+        await wait_for_text(pilot, f"{title}  trouble only")
+
+        await pilot.press("escape", "t")
+        await wait_for(pilot, lambda: "trouble only" not in screen_text(pilot.app), "all are shown again")
 
 
 async def test_a_filter_takes_all_keys_and_escape_clears_it() -> None:

@@ -48,6 +48,18 @@ def test_a_late_worker_is_a_warning() -> None:
     assert troubles(workers=(replace(worker(), liveness="late", age_seconds=9.0),)) == [("warn", "late", "gpu-01-42")]
 
 
+def test_a_late_worker_whose_clock_is_off_is_told_with_both() -> None:
+    late = replace(worker(), liveness="late", age_seconds=9.0, clock_offset_seconds=3600.0)
+
+    assert troubles(workers=(late,)) == [("warn", "late", "gpu-01-42"), ("warn", "clock", "gpu-01-42")]
+
+
+def test_a_late_worker_tells_what_was_wrong_when_it_fell_silent() -> None:
+    late = replace(worker(state="quarantined"), liveness="late", age_seconds=9.0)
+
+    assert ("bad", "quarantine", "gpu-01-42") in troubles(workers=(late,))
+
+
 def test_a_record_of_another_version_says_what_to_update() -> None:
     assert troubles(workers=(worker(), WorkerView("odd", "live", 1.0))) == [("warn", "version", "odd")]
 
@@ -175,3 +187,4 @@ def test_the_worst_comes_first_and_many_of_a_kind_are_two_lines() -> None:
         ("late", "gpu-01-42"),
     ]
     assert found[1].text == "and 8 more like it (gpu-1, gpu-2, …)"
+    assert [trouble.others for trouble in found] == [0, 8, 0]
