@@ -32,12 +32,12 @@ def _lines(snapshot: Snapshot, worker: WorkerView, task_seconds: float) -> Itera
     for trouble in find_troubles(Snapshot(at=snapshot.at, workers=(worker,)), task_seconds):
         yield f"{'✖' if trouble.severity == 'bad' else '▲'} {trouble.kind}: {trouble.text}"
     if worker.record:
-        yield from _record_lines(worker.record)
+        yield from _record_lines(worker.record, worker.record.sent_at + worker.age_seconds)
 
 
-def _record_lines(record: WorkerRecord) -> Iterator[str]:
-    """Ages are by the worker's own clock, which wrote the times."""
-    now, device = record.sent_at, record.device
+def _record_lines(record: WorkerRecord, now: float) -> Iterator[str]:
+    """Ages are by the worker's own clock, which wrote the times and says `now`."""
+    device = record.device
     yield f"host      {record.host}, process {record.pid}, up {format_age(now - record.started_at)}"
     yield f"software  {', '.join(f'{name} {version}' for name, version in record.software.items()) or ABSENT}"
     yield f"queues    {', '.join(record.queues) or ABSENT}"

@@ -21,7 +21,8 @@ from textual.filter import LineFilter, NoColor
 from textual.worker import get_current_worker
 
 from monitor.core.actions import Actions, Letters
-from monitor.core.freshness import judge_freshness
+from monitor.core.aging import aged
+from monitor.core.freshness import Freshness, judge_freshness
 from monitor.core.letter_table import letter_text
 from monitor.core.rewind import Rewind
 from monitor.core.snapshot import Snapshot
@@ -131,7 +132,10 @@ class ClusterMonitor(OperatedApp):
     def _tick(self) -> None:
         if self._server_process is not None and _has_ended(self._server_process):
             os._exit(TERMINATED)  # nobody reads what is drawn, and Textual would wait for somebody who does
-        self._show_freshness()
+        if (freshness := self._judge_freshness()).is_stale:
+            self._draw()
+        else:
+            self._dashboard.show_freshness(freshness)
 
     @work(thread=True, exclusive=True, exit_on_error=False)
     def _poll(self) -> None:
@@ -163,19 +167,28 @@ class ClusterMonitor(OperatedApp):
 
     def _show(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
+        self._draw()
+
+    def _draw(self) -> None:
+        """Shows the reading; while no newer one comes that should have, its ages go on."""
+        freshness = self._judge_freshness()
+        shown = aged(self._snapshot, self._age_seconds) if freshness.is_stale else self._snapshot
         with self.batch_update():
-            self._dashboard.show_snapshot(snapshot)
+            self._dashboard.show_snapshot(shown, self._snapshot.at)
             # A reading may come when the app has closed its screens.
             for detail in (screen for screen in self.screen_stack if isinstance(screen, DetailScreen)):
-                detail.show_snapshot(snapshot)
-            self._show_freshness()
+                detail.show_snapshot(shown)
+            self._dashboard.show_freshness(freshness)
 
-    def _show_freshness(self) -> None:
+    @property
+    def _age_seconds(self) -> float:
+        """The time since what is shown was read."""
         behind_seconds = (self._latest.at or 0.0) - (self._snapshot.at or 0.0)
-        age_seconds = self._clock() - self._answered_at + behind_seconds
-        self._dashboard.show_freshness(
-            judge_freshness(self._snapshot, age_seconds, self._interval_seconds, self._paused, self._source.state)
-        )
+        return self._clock() - self._answered_at + behind_seconds
+
+    def _judge_freshness(self) -> Freshness:
+        age_seconds, interval_seconds = self._age_seconds, self._interval_seconds
+        return judge_freshness(self._snapshot, age_seconds, interval_seconds, self._paused, self._source.state)
 
     @on(Dashboard.PageOpened)
     def _read_at_once(self) -> None:

@@ -100,9 +100,9 @@ class Dashboard(Screen[None]):
         """The name of the open page."""
         return self._tabs.page
 
-    def show_snapshot(self, snapshot: Snapshot) -> None:
-        """Replaces all data."""
-        self._snapshot = self._status.snapshot = snapshot
+    def show_snapshot(self, snapshot: Snapshot, read_at: float | None) -> None:
+        """Replaces all data; `read_at` is when they were read, for their ages may have gone on since."""
+        self._snapshot, self._status.snapshot = snapshot, replace(snapshot, at=read_at)
         self._audit.display = bool(snapshot.audit)
         for table in self._pages[self.page]:
             table.show(snapshot)

@@ -87,6 +87,35 @@ async def test_each_state_looks_as_it_was_looked_at(
         await check_golden(pilot, f"{state}-{size[0]}x{size[1]}")
 
 
+async def test_without_redis_ages_go_on_and_a_new_answer_sets_them_right() -> None:
+    source, clock = ScriptedSource(CLUSTER), FakeClock()
+    async with monitor(source, clock=clock).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        source.says = replace(CLUSTER, error="Redis does not answer at gpu-hub:6379")
+        await wait_for_text(pilot, "✖ down")
+        clock.now += 56
+        text = await wait_for_text(pilot, "last beat 4m08s ago", "57s")
+        assert "00:16:40" in text.splitlines()[0]
+
+        await pilot.press("3")
+        await wait_for_text(pilot, "1m37s")
+        await pilot.press("2", "down", "enter")
+        await wait_for_text(pilot, "gpu-01-42", "last beat 57s ago", "org/chat-8b  for 1m07s")
+        await pilot.press("escape", "1")
+
+        source.says = CLUSTER
+        await wait_for_text(pilot, "● live", "last beat 3m12s ago")
+
+
+async def test_while_somebody_pauses_ages_stay_as_they_were_read() -> None:
+    clock = FakeClock()
+    async with monitor(ScriptedSource(CLUSTER), clock=clock).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("p")
+        clock.now += 56
+        await wait_for_text(pilot, "‖ Paused, data of 56s ago", "last beat 3m12s ago")
+
+
 async def test_a_terminal_that_is_too_small_says_so() -> None:
     async with monitor(ScriptedSource(CLUSTER)).run_test(size=(59, 15)) as pilot:
         await wait_for_text(pilot, "Too small: 60x15 is needed.")
@@ -101,7 +130,7 @@ async def test_enter_opens_a_worker_that_goes_on_and_escape_closes_it() -> None:
     async with monitor(source).run_test(size=(120, 30)) as pilot:
         await wait_for_text(pilot, "gpu-01-42")
         await pilot.press("2", "down", "enter")
-        await wait_for_text(pilot, "generate b4692f0c-5351-434c  org/chat-8b  for 10s", "9.0 GiB", "9,121 done")
+        await wait_for_text(pilot, "generate b4692f0c-5351-434c  org/chat-8b  for 11s", "9.0 GiB", "9,121 done")
         await check_golden(pilot, "worker-120x30")
 
         source.says = replace(CLUSTER, workers=())
