@@ -1,10 +1,14 @@
-"""What changes from reading to reading: rates, the growth of lanes, and loads of models."""
+"""What changes from reading to reading: rates, durations, the growth of lanes, and loads of models."""
 
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from monitor.core.durations import Durations
+from monitor.core.rate_trend import RateTrend
+from monitor.core.recent_tasks import let_go
 from monitor.core.snapshot import Snapshot, Trends, WorkerView
+from monitor.core.spread import Waits
 from settings.records import WorkerRecord
 
 #: Rates and growth are those of the last minute.
@@ -33,6 +37,8 @@ class History:
         self._loads: deque[tuple[float, str]] = deque()
         self._records: dict[str, WorkerRecord] = {}
         self._done = self._failed = 0
+        self._done_trend, self._failed_trend, self._durations = RateTrend(), RateTrend(), Durations()
+        self._tasks_seconds: list[float] = []
 
     def observe(self, snapshot: Snapshot) -> Trends:
         """Takes a reading in and tells the trends up to it."""
@@ -44,10 +50,13 @@ class History:
             self._moments.popleft()
         while self._loads and now - self._loads[0][0] > LOADS_SECONDS:
             self._loads.popleft()
-        return self._trends()
+        waits = self._durations.observe(snapshot.lanes, self._tasks_seconds, now)
+        return self._trends(
+            self._done_trend.observe(now, self._done), self._failed_trend.observe(now, self._failed), waits
+        )
 
     def _watch_workers(self, snapshot: Snapshot, now: float) -> None:
-        known, self._records = self._records, {}
+        known, self._records, self._tasks_seconds = self._records, {}, []
         for worker in snapshot.workers:
             if worker.record is None:
                 continue
@@ -58,20 +67,26 @@ class History:
                 self._done += max(0, worker.record.done - before.done)
                 self._failed += max(0, worker.record.failed - before.failed)
                 self._loads.extend((now, model) for model in _loaded_between(before, worker))
+                self._tasks_seconds.extend(_in_hand_seconds(before, worker.record))
 
-    def _trends(self) -> Trends:
+    def _trends(self, done_trend: tuple[float, ...], failed_trend: tuple[float, ...], waits: Waits) -> Trends:
         first, last = self._moments[0], self._moments[-1]
         loads = dict(Counter(model for _, model in self._loads))
         if (seconds := last.at - first.at) < LEAST_SECONDS:
-            return Trends(loads=loads)
+            return Trends(loads=loads, waits=waits)
         growth = {
             name: 60 * change / seconds
             for name in first.ready.keys() | last.ready.keys()
             if (change := last.ready.get(name, 0) - first.ready.get(name, 0))
         }
-        return Trends(
-            60 * (last.done - first.done) / seconds, 60 * (last.failed - first.failed) / seconds, growth, loads
-        )
+        done, failed = (60 * count / seconds for count in (last.done - first.done, last.failed - first.failed))
+        return Trends(done, failed, growth, loads, done_trend, failed_trend, waits)
+
+
+def _in_hand_seconds(before: WorkerRecord, now: WorkerRecord) -> Iterator[float]:
+    """How long each task was in hand that has gone: until the middle between two beats, by the worker's clock."""
+    gone_at = (before.sent_at + now.sent_at) / 2
+    return (max(0.0, gone_at - task.started_at) for task in let_go(before, now))
 
 
 def _loaded_between(before: WorkerRecord, worker: WorkerView) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import Any
 from monitor.core.formatting import ABSENT, format_age
 from monitor.core.queue_table import count_cell
 from monitor.core.snapshot import LaneView, Snapshot
+from monitor.core.spread import Spread, format_percentiles
 from monitor.core.table import Cell, Column, Table, cell
 from monitor.core.trouble import troubles_of_lane, unserved_queues
 from monitor.core.view import NOTHING_CHOSEN, Rows, View, arrange, empty_text
@@ -21,6 +22,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("dead", least=4, most=12, rank=4, right=True),
     Column("oldest", least=6, most=6, rank=6, right=True),
     Column("per min", least=7, most=9, rank=8, right=True),
+    Column("waits p50/p95 (n)", least=17, most=24, rank=9, right=True),
 )
 
 #: Shown while any lane is paused.
@@ -46,9 +48,14 @@ def lane_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
 
     shown = filter(kinds, snapshot.lanes) if view.trouble_only else snapshot.lanes
     lanes = arrange(shown, view, lambda lane: f"{lane.name} {kinds(lane)}", ORDERS)
-    columns, rows = COLUMNS, Rows(lanes, lambda lane: _row(lane, growth.get(lane.name)))
+    waits = snapshot.trends.waits.waited_in
+
+    def row(lane: LaneView) -> tuple[Cell, ...]:
+        return _row(lane, growth.get(lane.name), waits.get(lane.name))
+
+    columns, rows = COLUMNS, Rows(lanes, row)
     if any(lane.is_paused for lane in snapshot.lanes):
-        columns, rows = (STATE, *COLUMNS), Rows(lanes, lambda lane: (_state(lane), *_row(lane, growth.get(lane.name))))
+        columns, rows = (STATE, *COLUMNS), Rows(lanes, lambda lane: (_state(lane), *row(lane)))
     return Table(columns, rows, empty_text(snapshot, view, "No queues."), tuple(x.name for x in lanes), tuple(ORDERS))
 
 
@@ -65,7 +72,7 @@ def _state(lane: LaneView) -> Cell:
     return PAUSED if lane.is_paused else Cell(ABSENT, "faint")
 
 
-def _row(lane: LaneView, growth: float | None) -> tuple[Cell, ...]:
+def _row(lane: LaneView, growth: float | None, waits: Spread | None) -> tuple[Cell, ...]:
     return (
         cell(lane.queue),
         cell(lane.model) if lane.model else Cell("(any)", "faint"),
@@ -76,4 +83,5 @@ def _row(lane: LaneView, growth: float | None) -> tuple[Cell, ...]:
         count_cell(lane.dead, "bad"),
         Cell(ABSENT if lane.oldest_seconds is None else format_age(lane.oldest_seconds)),
         Cell(f"{growth:+,.0f}", "warn" if growth > 0 else "good") if growth else Cell(ABSENT, "faint"),
+        Cell(format_percentiles(waits)) if waits else Cell(ABSENT, "faint"),
     )

@@ -9,6 +9,7 @@ from dataclasses import replace
 from monitor.core.dead_letters import Change, DeadLetter, Outcome, told_of
 from monitor.core.demo.lanes import DemoLanes
 from monitor.core.demo.worker import Card, DemoWorker
+from monitor.core.event_log import EventLog
 from monitor.core.history import History
 from monitor.core.snapshot import LaneView, RedisView, Snapshot
 from monitor.core.source import SourceState
@@ -55,7 +56,7 @@ class DemoSource:
         self, clock: Callable[[], float] = time.time, seed: int = 1, head_start_seconds: float = HEAD_START_SECONDS
     ) -> None:
         chance = random.Random(seed)
-        self._clock, self._lanes, self._history = clock, DemoLanes(chance), History()
+        self._clock, self._lanes, self._history, self._events = clock, DemoLanes(chance), History(), EventLog()
         self._workers = [*_workers(chance)]
         self._begins = self._now = clock() - head_start_seconds
         for worker in self._workers:
@@ -92,7 +93,7 @@ class DemoSource:
         queues = tuple(_count(queue, lanes) for queue in (keys.CONTROL_QUEUE, keys.INFERENCE_QUEUE))
         memory = RedisView("7.4.5", (180 + sum(lane.ready for lane in lanes) // 16) * 2**20, 4 * GIB, "noeviction")
         snapshot = Snapshot(now, queues, tuple(worker.view(now) for worker in self._workers), None, lanes, memory)
-        return replace(snapshot, trends=self._history.observe(snapshot))
+        return replace(snapshot, trends=self._history.observe(snapshot), events=self._events.observe(snapshot))
 
 
 class DemoLetters:
