@@ -1,4 +1,4 @@
-"""The line that says why the data are not up to date."""
+"""Words that stand above or between the tables: why the data are not up to date, or a trouble in full."""
 
 from rich.text import Text
 from textual.widgets import Static

@@ -20,9 +20,9 @@ from monitor.core.snapshot import Snapshot
 from monitor.core.table import GAP, Cell, Layout, Table
 from monitor.core.view import View
 from monitor.tui.keys import bindings
-from monitor.tui.tones import TONE_CLASSES, draw_cells
+from monitor.tui.tones import DIM, TONE_CLASSES, draw_cells
 
-_DIM, _CURSOR = Style(dim=True), Style(reverse=True)
+_CURSOR = Style(reverse=True)
 
 #: What stands before a row that is marked.
 MARK = "■"
@@ -39,6 +39,12 @@ class LineTable(ScrollView, can_focus=True):
 
     #: Set while the rows are not up to date.
     dimmed: reactive[bool] = reactive(False)
+
+    @dataclass
+    class CursorMoved(Message):
+        """The cursor is on another row."""
+
+        table_id: str
 
     @dataclass
     class Opened(Message):
@@ -93,6 +99,11 @@ class LineTable(ScrollView, can_focus=True):
         marked = tuple(row_id for row_id in self._table.ids if row_id in self.marks) if self.marks else ()
         return marked or ((self.cursor_id,) if self.cursor_id is not None else ())
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the row under the cursor has more to say than there is room for."""
+        return self._cursor < len(self._table.rows) and self._arranged().cuts(self._table.rows[self._cursor])
+
     def _remake(self) -> None:
         self._table, self._layout = self._make(self._snapshot, self._view), None
         ids = self._table.ids
@@ -122,11 +133,20 @@ class LineTable(ScrollView, can_focus=True):
         """Moves the cursor and scrolls to it."""
         self._cursor = max(0, min(self._cursor + rows, len(self._table.rows) - 1))
         self._cursor_id = self.cursor_id
+        self._keep_in_sight()
+        self.refresh()
+        self.post_message(self.CursorMoved(self.id or ""))
+
+    def _keep_in_sight(self) -> None:
         height = max(1, self.scrollable_content_region.height - 1)
         top = self.scroll_offset.y
         wanted = min(max(top, self._cursor - height + 1), self._cursor)
         self.scroll_to(y=wanted, animate=False, force=True)
-        self.refresh()
+
+    def on_resize(self) -> None:
+        """The row that somebody has chosen stays to be seen when others take room."""
+        if self._cursor_id is not None:
+            self._keep_in_sight()
 
     def on_click(self, event: Click) -> None:
         """A row takes the cursor, and opens at the second click; a column's title sorts by it, and turns the order."""
@@ -188,7 +208,7 @@ class LineTable(ScrollView, can_focus=True):
         strip = draw_cells(self, cells).adjust_cell_length(self._room, self.rich_style)
         if y and self.has_focus and index == self._cursor and self._table.rows:
             strip = strip.apply_style(_CURSOR)
-        return strip.apply_style(_DIM) if self.dimmed else strip
+        return strip.apply_style(DIM) if self.dimmed else strip
 
     @property
     def _room(self) -> int:

@@ -250,7 +250,7 @@ async def test_an_action_without_redis_says_that_it_may_have_been_done(
 async def test_what_operators_did_is_shown_on_the_overview() -> None:
     events = (AuditEvent(995.0, "ann@ops", "pause", CHAT, 1), AuditEvent(900.0, "bob@ops", "deleted", CHAT, 12))
     async with monitor(ScriptedSource(replace(CLUSTER, audit=events)), None).run_test(size=(120, 30)) as pilot:
-        await wait_for_text(pilot, "What operators did (2)", "00:16:35", "ann@ops", "bob@ops", "q Quit")
+        await wait_for_text(pilot, "Events (5)", "00:16:35", "ann@ops", "bob@ops", "q Quit")
         await check_golden(pilot, "audit-120x30")
 
 

@@ -151,6 +151,19 @@ async def test_enter_on_a_trouble_opens_what_it_is_about() -> None:
         await wait_for_toast(pilot, "3 dead letters: failed for good")
 
 
+async def test_the_trouble_under_the_cursor_is_told_in_full_where_its_row_is_cut() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(80, 24)) as pilot:
+        lost = "✖ gpu-03-9: last beat 3m12s ago, no goodbye: its process or host has died;"
+        await wait_for_text(pilot, lost, "others run its tasks again, see its log")
+
+        pilot.app.screen.query_one("#troubles").focus()
+        await pilot.press("down", "down")
+        await wait_for_text(pilot, "▲ normal.org/chat-8b: 808 tasks wait, +41 a minute", "  worker or send less")
+
+        await pilot.resize_terminal(160, 48)
+        await wait_for(pilot, lambda: "▲ normal.org/chat-8b: 808" not in screen_text(pilot.app), "there is room")
+
+
 SKEWED = tuple(WorkerView(f"gpu-{number:03}", "live", 1.0, record("w"), 3600.0) for number in range(5))
 DEAD = tuple(LaneView(f"inference.normal.org/m{n}", "inference", "normal", f"org/m{n}", dead=1) for n in range(5))
 
