@@ -62,7 +62,7 @@ def _of_workers(before: dict[str, WorkerView], now: dict[str, WorkerView]) -> It
     for worker_id, worker in now.items():
         if (known := before.get(worker_id)) is None:
             yield "came", worker_id, worker.record.host if worker.record else ""
-        else:
+        elif known.liveness != worker.liveness or known.record is not worker.record:
             yield from _of_worker(known, worker)
     for worker_id, worker in before.items():
         # A lost one goes from the list when it has been lost for long: that is no news.
@@ -73,7 +73,7 @@ def _of_workers(before: dict[str, WorkerView], now: dict[str, WorkerView]) -> It
 def _of_worker(before: WorkerView, now: WorkerView) -> Iterator[tuple[EventKind, str, str]]:
     if now.liveness != before.liveness:
         yield "back" if now.liveness == "live" else now.liveness, now.worker_id, ""
-    if before.record and now.record and now.record is not before.record:
+    if before.record and now.record:
         yield from _of_record(before.record, now.record)
 
 

@@ -4,16 +4,12 @@ from collections import Counter
 from dataclasses import dataclass
 
 from monitor.core.snapshot import Snapshot
-from monitor.core.table import Cell
-from monitor.core.worker_table import LATE, LOST, STATES, UNKNOWN, worker_state
+from monitor.core.worker_table import state_word
 
-#: The states of workers, those that need a look first.
-ORDER: tuple[Cell, ...] = (
-    *(LOST, LATE, UNKNOWN),
-    *(
-        Cell(f"{STATES[state][0]} {state}", STATES[state][1])
-        for state in ("quarantined", "busy", "loading", "starting", "idle", "draining", "standby", "control")
-    ),
+#: The words for workers, those that need a look first.
+ORDER = (
+    *("lost", "late", "unknown", "quarantined"),
+    *("busy", "loading", "starting", "idle", "draining", "standby", "control"),
 )
 
 #: The backend of a device that is no GPU: its memory is the host's, which several workers share.
@@ -41,10 +37,10 @@ class Totals:
 
 def sum_up(snapshot: Snapshot) -> Totals:
     """The sums of a reading."""
-    states = Counter(worker_state(worker).text.partition(" ")[2] for worker in snapshot.workers)
+    states = Counter(map(state_word, snapshot.workers))
     gpus, told = _memories(snapshot)
     return Totals(
-        workers={state: states[state] for state in map(_word, ORDER) if states[state]},
+        workers={state: states[state] for state in ORDER if states[state]},
         waiting=sum(queue.ready for queue in snapshot.queues),
         first_waits_seconds=max(
             (wait for lane in snapshot.lanes if (wait := lane.oldest_seconds) is not None), default=None
@@ -57,10 +53,6 @@ def sum_up(snapshot: Snapshot) -> Totals:
         memory_used=sum(used for used, _ in told) if told else None,
         memory_total=sum(total for _, total in told) if told else None,
     )
-
-
-def _word(state: Cell) -> str:
-    return state.text.partition(" ")[2]
 
 
 def _memories(snapshot: Snapshot) -> tuple[int, list[tuple[int, int]]]:

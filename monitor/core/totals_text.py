@@ -7,7 +7,8 @@ from monitor.core.snapshot import Snapshot, Trends
 from monitor.core.sparkline import scale_top, sparkline
 from monitor.core.spread import Spread, format_spread
 from monitor.core.table import GAP, Cell
-from monitor.core.totals import ORDER, Totals, sum_up
+from monitor.core.totals import Totals, sum_up
+from monitor.core.worker_table import STATE_CELLS
 
 Line = tuple[Cell, ...]
 
@@ -76,9 +77,8 @@ def _label(word: str) -> Line:
 
 def _workers(totals: Totals) -> Line:
     states = [
-        Cell(f"{state.text.partition(' ')[0]} {format_count(totals.workers[word])} {word}", state.tone)
-        for state in ORDER
-        if (word := state.text.partition(" ")[2]) in totals.workers
+        Cell(f"{STATE_CELLS[word].text[0]} {format_count(count)} {word}", STATE_CELLS[word].tone)
+        for word, count in totals.workers.items()
     ]
     return *_label("workers"), *_spaced(states or [Cell("none", "faint")])
 

@@ -30,6 +30,14 @@ LATE = Cell("▲ late", "warn")
 LOST = Cell("✖ lost", "bad")
 UNKNOWN = Cell("? unknown", "warn")
 
+#: The cell of each word for a worker.
+STATE_CELLS: dict[str, Cell] = {
+    **{state: Cell(f"{glyph} {state}", tone) for state, (glyph, tone) in STATES.items()},
+    "lost": LOST,
+    "late": LATE,
+    "unknown": UNKNOWN,
+}
+
 #: The order of trouble, worst first.
 _TROUBLE = {"lost": 0, "late": 1, "live": 2}
 
@@ -105,16 +113,16 @@ ORDERS: dict[str, Callable[[WorkerView], Any]] = {
 }
 
 
-def worker_state(worker: WorkerView) -> Cell:
+def state_word(worker: WorkerView) -> str:
     """The one word for a worker: what it says, unless it has gone quiet."""
-    if worker.liveness == "lost":
-        return LOST
-    if worker.liveness == "late":
-        return LATE
-    if worker.record is None:
-        return UNKNOWN
-    glyph, tone = STATES[worker.record.state]
-    return Cell(f"{glyph} {worker.record.state}", tone)
+    if worker.liveness != "live":
+        return worker.liveness
+    return worker.record.state if worker.record else "unknown"
+
+
+def worker_state(worker: WorkerView) -> Cell:
+    """That word with its glyph and tone."""
+    return STATE_CELLS[state_word(worker)]
 
 
 def _row(worker: WorkerView, now: float) -> tuple[Cell, ...]:

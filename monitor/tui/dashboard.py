@@ -123,10 +123,14 @@ class Dashboard(Screen[None]):
         """Replaces all data; `read_at` is when they were read, for their ages may have gone on since."""
         self._snapshot, self._status.snapshot = snapshot, replace(snapshot, at=read_at)
         self._give_events_room()
+        self._show_page()
+
+    def _show_page(self) -> None:
         for table in self._pages[self.page]:
-            table.show(snapshot)
-        self._totals.show(snapshot)
-        self._tell_trouble()
+            table.show(self._snapshot)
+        if self.page == "overview":
+            self._totals.show(self._snapshot)
+            self._tell_trouble()
 
     def show_freshness(self, freshness: Freshness) -> None:
         """Says how old the data are, and dims them when they are older than they should be."""
@@ -140,9 +144,7 @@ class Dashboard(Screen[None]):
         """Opens a page and gives it the keys."""
         self._tabs.page = name
         self.query_one(ContentSwitcher).current = f"page-{name}"
-        for table in self._pages[name]:
-            table.show(self._snapshot)
-        self._tell_trouble()
+        self._show_page()
         self._pages[name][-1].focus()
         self.post_message(self.PageOpened())
 
