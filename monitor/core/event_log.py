@@ -2,6 +2,7 @@
 
 from collections import defaultdict, deque
 from collections.abc import Iterator
+from dataclasses import replace
 
 from monitor.core.event import Event, EventKind
 from monitor.core.formatting import format_count
@@ -54,8 +55,15 @@ class EventLog:
 
 
 def _folded(events: list[Event]) -> Event:
-    names = ", ".join(event.about for event in events[:2])
-    return Event(events[0].at, events[0].kind, f"{names} and {format_count(len(events) - 2)} more")
+    first, names = events[0], [*dict.fromkeys(event.about for event in events)]
+    if len(names) == 1:  # a model that many workers have loaded
+        return replace(first, more=_some([event.more for event in events]))
+    return Event(first.at, first.kind, _some(names))
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:2])
+    return f"{shown} and {format_count(len(names) - 2)} more" if len(names) > 2 else shown
 
 
 def _of_workers(before: dict[str, WorkerView], now: dict[str, WorkerView]) -> Iterator[tuple[EventKind, str, str]]:

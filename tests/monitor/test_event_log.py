@@ -64,6 +64,13 @@ def test_many_of_a_kind_at_once_are_one_event() -> None:
     ]
 
 
+def test_a_model_that_many_load_at_once_is_one_event_with_its_workers() -> None:
+    before = tuple(worker(f"gpu-{number}") for number in range(6))
+    after = tuple(worker(f"gpu-{number}", models=(model("org/a"),)) for number in range(6))
+
+    assert happened(before, after) == [(101.0, "loaded", "org/a", "gpu-0, gpu-1 and 4 more")]
+
+
 def test_new_dead_letters_are_told_with_their_number() -> None:
     log = EventLog()
     for second, dead in enumerate((3, 5, 2)):
