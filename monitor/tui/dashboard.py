@@ -42,6 +42,9 @@ LEAST_COLUMNS, LEAST_LINES = 60, 15
 #: From so many columns on tables stand side by side; from so many lines on all of them are there.
 WIDE_COLUMNS, TALL_LINES = 140, 36
 
+#: What operators did is shown from so many lines on; on fewer it would take the workers' room.
+AUDIT_LINES = 28
+
 #: On fewer lines there is room for the first of the totals alone.
 SHORT_LINES = 20
 
@@ -200,7 +203,8 @@ class Dashboard(Screen[None]):
 
     def _give_events_room(self) -> None:
         """Where there is little, only what operators do is worth it."""
-        self._events.display = bool(self._snapshot.audit) or self.has_class("wide") or self.has_class("tall")
+        has_room = self.has_class("wide") or self.has_class("tall")
+        self._events.display = has_room or (bool(self._snapshot.audit) and self.size.height >= AUDIT_LINES)
 
     @on(LineTable.CursorMoved)
     def _tell_moved(self, event: LineTable.CursorMoved) -> None:

@@ -34,7 +34,7 @@ KEYS = (
     Key("s", "sort", "Sort", "table", "s", "sorts by the next column; S turns the order round"),
     Key("S", "turn", "Turn", "table", "S", "turns the order round", False),
     Key("t", "trouble", "Trouble only", "pages", "t", "shows trouble only, and all again"),
-    Key("enter", "open", "Open", "table", "⏎", "opens the worker, the task or the dead letter"),
+    Key("enter", "open", "Open", "table", "⏎", "opens a worker, a task, a letter, the rows of a trouble"),
     Key("i", "app.find_task", "Find task", "pages", "i", "finds a task by its id, wherever it is", False),
     Key("up,k", "move(-1)", "Up", "table", "↑ k", "moves up", False),
     Key("down,j", "move(1)", "Down", "table", "↓ j", "moves down; tab goes to the next table", False),

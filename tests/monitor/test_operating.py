@@ -253,6 +253,12 @@ async def test_what_operators_did_is_shown_on_the_overview() -> None:
         await wait_for_text(pilot, "Events (5)", "00:16:35", "ann@ops", "bob@ops", "q Quit")
         await check_golden(pilot, "audit-120x30")
 
+        await pilot.resize_terminal(80, 24)
+        await wait_for(pilot, lambda: "Events" not in screen_text(pilot.app), "the workers keep their room")
+        await wait_for_text(pilot, "gpu-02-7")
+        await pilot.resize_terminal(160, 24)
+        await wait_for_text(pilot, "Events (5)", "gpu-02-7")
+
 
 @pytest.mark.parametrize("key", ["ctrl+p", "colon"])
 async def test_the_palette_has_the_keys_and_runs_them(app: ClusterMonitor, noted: NotedActions, key: str) -> None:
