@@ -130,13 +130,15 @@ def _served(worker: WorkerView) -> tuple[str, ...]:
 
 def troubles_of_worker(worker: WorkerView, task_seconds: float) -> Iterator[Trouble]:
     """What is wrong with one worker; a late one may have told of more before it fell silent."""
-    name, age = worker.worker_id, format_age(worker.age_seconds)
+    name = worker.worker_id
     if worker.liveness == "lost":
+        age = format_age(worker.age_seconds)
         text = f"last beat {age} ago, no goodbye: its process or host has died; others run its tasks again, see its log"
         yield Trouble("bad", "lost", name, text)
         return
     if worker.liveness == "late":
-        text = f"no beat for {age}: a driver call holds the process, or its host or link is overloaded"
+        silent = f"no beat for {format_age(worker.age_seconds)}"
+        text = f"{silent}: a driver call holds the process, or its host or link is overloaded"
         yield Trouble("warn", "late", name, text)
     if (record := worker.record) is None:
         yield Trouble("warn", "version", name, "beats, but its record is of another version: update the older side")
@@ -150,7 +152,8 @@ def _of_record(worker: WorkerView, record: WorkerRecord, task_seconds: float) ->
         text = "different tasks failed on its device, so it takes none now; see its log, driver and cooling"
         yield Trouble("bad", "quarantine", name, text)
     for task in record.running:
-        if record.loading or arriving_on(record, task.model):
+        is_young = record.sent_at - task.started_at <= task_seconds
+        if is_young or record.loading or arriving_on(record, task.model):
             continue
         # All times are by the worker's own clock. Loading does not count.
         since = max([task.started_at, *(model.loaded_at for model in record.models)])
