@@ -28,8 +28,8 @@ def trouble_table(troubles: Sequence[Trouble], empty: str = ALL_IS_WELL) -> Tabl
 
 
 def trouble_sentence(trouble: Trouble) -> Cell:
-    """All that a trouble says, in one text."""
-    return cell(f"{_GLYPHS[trouble.severity]} {_about(trouble)}: {trouble.text}", trouble.severity)
+    """All that a trouble says, in one text; it repeats a row that has its tone, so it has none itself."""
+    return cell(f"{_GLYPHS[trouble.severity]} {_about(trouble)}: {trouble.text}")
 
 
 def _about(trouble: Trouble) -> str:
