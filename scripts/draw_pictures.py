@@ -29,7 +29,7 @@ class Picture:
 
 
 PICTURES = (
-    Picture("monitor", (), (118, 26)),
+    Picture("monitor", (), (118, 32)),
     Picture("monitor-queues", ("3",), (118, 22)),
     Picture("monitor-letters", ("5",), (118, 18)),
     Picture("monitor-models", ("6",), (118, 15)),

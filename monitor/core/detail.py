@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from monitor.core.audit_table import audit_table
+from monitor.core.event_table import event_table
 from monitor.core.formatting import ABSENT
 from monitor.core.lane_text import lane_text, lane_title
 from monitor.core.model_text import model_text
@@ -14,7 +14,7 @@ from monitor.core.trouble import Trouble
 from monitor.core.worker_text import worker_text
 
 #: Tables whose rows have no more to tell than they have room to show.
-_PLAIN: dict[str, Callable[[Snapshot], Table]] = {"audit": audit_table, "server": server_table, "all-keys": key_table}
+_PLAIN: dict[str, Callable[[Snapshot], Table]] = {"events": event_table, "server": server_table, "all-keys": key_table}
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,14 @@
-"""What changes from reading to reading: rates, the growth of lanes, the use of models, what workers did."""
+"""What changes from reading to reading: rates, durations, growth of lanes, the use of models, what workers did."""
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from monitor.core.durations import Durations
 from monitor.core.model_history import ModelHistory
 from monitor.core.passive_workers import PassiveWorkers
+from monitor.core.rate_trend import RateTrend
+from monitor.core.recent_tasks import let_go
 from monitor.core.snapshot import Snapshot, Trends, WorkerHistory
 from monitor.core.worker_history import WorkerHistories
 from settings.records import WorkerRecord
@@ -32,6 +36,8 @@ class History:
         self._models, self._workers, self._passive = ModelHistory(), WorkerHistories(), PassiveWorkers()
         self._records: dict[str, WorkerRecord] = {}
         self._done = self._failed = 0
+        self._done_trend, self._failed_trend, self._durations = RateTrend(), RateTrend(), Durations()
+        self._tasks_seconds: list[float] = []
 
     def observe(self, snapshot: Snapshot) -> Trends:
         """Takes a reading in and tells the trends up to it."""
@@ -43,14 +49,20 @@ class History:
         self._moments.append(_Moment(now, self._done, self._failed, ready))
         while now - self._moments[0].at > RATE_SECONDS:
             self._moments.popleft()
-        return self._trends(self._passive.observe(snapshot))
+        trends = replace(
+            self._trends_of_minute(),
+            waits=self._durations.observe(snapshot.lanes, self._tasks_seconds, now),
+            passive=self._passive.observe(snapshot),
+        )
+        done, failed = self._done_trend.observe(now, self._done), self._failed_trend.observe(now, self._failed)
+        return trends if trends.done_per_minute is None else replace(trends, done_trend=done, failed_trend=failed)
 
     def of_worker(self, worker_id: str) -> WorkerHistory | None:
         """What one worker did; None for one that is not there."""
         return self._workers.of(worker_id)
 
     def _watch_workers(self, snapshot: Snapshot, now: float) -> None:
-        known, self._records = self._records, {}
+        known, self._records, self._tasks_seconds = self._records, {}, []
         for worker in snapshot.workers:
             if worker.record is None:
                 continue
@@ -61,8 +73,9 @@ class History:
                 self._done += max(0, worker.record.done - before.done)
                 self._failed += max(0, worker.record.failed - before.failed)
                 self._models.compare(before, worker.record, now)
+                self._tasks_seconds.extend(_in_hand_seconds(before, worker.record))
 
-    def _trends(self, passive: dict[str, float]) -> Trends:
+    def _trends_of_minute(self) -> Trends:
         first, last = self._moments[0], self._moments[-1]
         watched = self._models.watched_seconds(last.at)
         trends = Trends(
@@ -71,7 +84,6 @@ class History:
             swaps=self._models.counts("swap"),
             uses=self._models.counts("use"),
             watched_seconds=watched if watched >= LEAST_SECONDS else None,
-            passive=passive,
         )
         if (seconds := last.at - first.at) < LEAST_SECONDS:
             return trends
@@ -86,3 +98,9 @@ class History:
             failed_per_minute=60 * (last.failed - first.failed) / seconds,
             growth_per_minute=growth,
         )
+
+
+def _in_hand_seconds(before: WorkerRecord, now: WorkerRecord) -> Iterator[float]:
+    """How long each task was in hand that has gone: until the middle between two beats, by the worker's clock."""
+    gone_at = (before.sent_at + now.sent_at) / 2
+    return (max(0.0, gone_at - task.started_at) for task in let_go(before, now))

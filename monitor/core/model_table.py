@@ -12,7 +12,7 @@ from monitor.core.queue_table import count_cell
 from monitor.core.snapshot import Snapshot
 from monitor.core.table import Cell, Column, Table, cell
 from monitor.core.trouble import THRASHING_LOADS
-from monitor.core.view import NOTHING_CHOSEN, Rows, View, arrange, empty_text
+from monitor.core.view import NOTHING_CHOSEN, Rows, View, arrange, empty_text, with_troubles
 from settings.arriving import describe_progress
 
 COLUMNS = (
@@ -104,7 +104,8 @@ def model_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
     """A row a model that is in memory or waited for."""
     rows = model_rows(snapshot)
     any_thrashes = any(model.thrashes for model in rows)
-    models = arrange((model for model in rows if view.shows(model.name)), view, FIELDS, ORDERS)
+    fields = with_troubles(FIELDS, view, lambda model: model.name)
+    models = arrange((model for model in rows if view.shows(model.name)), view, fields, ORDERS)
     watched = snapshot.trends.watched_seconds
 
     def make(model: ModelRow) -> tuple[Cell, ...]:
@@ -117,7 +118,7 @@ def model_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
         empty_text(snapshot, view, "No model is in memory, and none is waited for."),
         ids=tuple(model.name for model in models),
         orders=tuple(ORDERS),
-        fields=tuple(FIELDS),
+        fields=tuple(fields),
         note="" if watched is None else f"hits to swaps/h: last {format_age(watched)}",
     )
 

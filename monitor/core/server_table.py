@@ -1,11 +1,11 @@
 """What Redis says of itself as two tables: facts, and its keys by kind."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from monitor.core.formatting import ABSENT, format_age, format_bytes, format_count, format_share
 from monitor.core.server_view import KeyKind, ServerView
 from monitor.core.snapshot import Snapshot
-from monitor.core.sparkline import sparkline
+from monitor.core.sparkline import scale_top, sparkline
 from monitor.core.table import Cell, Column, Table, Tone, cell
 from monitor.core.view import NOTHING_CHOSEN, View, empty_text
 from monitor.core.words import Fields, narrow
@@ -42,7 +42,7 @@ TREND_CELLS = 30
 #: Above this share of its limit the memory is shown as nearly used.
 NEARLY_USED_PERCENT = 90
 
-#: The scales of the trends reach this far at least.
+#: The scales of the trends, whose tops stand beside them, reach this far at least.
 LEAST_COMMANDS, LEAST_ANSWER_MS = 100.0, 5.0
 
 
@@ -77,9 +77,9 @@ def _facts(server: ServerView) -> Iterator[tuple[Cell, ...]]:
     rejected = f"{_number(server.clients_rejected)} rejected"
     yield _fact("clients", clients, rejected, tone_besides="warn" if server.clients_rejected else "plain")
     commands = f"{_number(server.commands_per_second)} a second"
-    yield _fact("commands", commands, sparkline(server.commands_trend, TREND_CELLS, LEAST_COMMANDS))
+    yield _fact("commands", commands, _trend(server.commands_trend, LEAST_COMMANDS))
     answer = ABSENT if server.answer_ms is None else f"{server.answer_ms:.1f} ms to answer"
-    yield _fact("latency", answer, sparkline(server.answer_trend, TREND_CELLS, LEAST_ANSWER_MS))
+    yield _fact("latency", answer, _trend(server.answer_trend, LEAST_ANSWER_MS, " ms"))
     slowest = ", ".join(f"{command} {milliseconds:.2f} ms" for command, milliseconds in server.slowest)
     yield _fact("slowest", slowest or ABSENT, "99 of 100 calls are quicker" if slowest else "")
     network = f"{_kib(server.kib_in_per_second)} in, {_kib(server.kib_out_per_second)} out"
@@ -95,6 +95,13 @@ def _fact(
     what: str, now: str, besides: str = "", tone: Tone = "plain", tone_besides: Tone = "plain"
 ) -> tuple[Cell, ...]:
     return Cell(what, "title"), cell(now, tone), cell(besides, tone_besides)
+
+
+def _trend(values: Sequence[float], least: float, unit: str = "") -> str:
+    if not values:
+        return ""
+    top = scale_top(values, least)
+    return f"{sparkline(values, TREND_CELLS, top)} of {top:,.0f}{unit}"
 
 
 def _up(server: ServerView) -> str:

@@ -4,8 +4,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from monitor.core.audit import AuditEvent
+from monitor.core.event import Event
 from monitor.core.listed_tasks import ListedTask
 from monitor.core.server_view import ServerView
+from monitor.core.spread import Waits
 from settings.capacity import Capacity
 from settings.lane_names import Priority
 from settings.records import LATE_AFTER_SECONDS, QueueCounts, TaskRecord, WorkerRecord
@@ -74,8 +76,12 @@ class Trends:
     """Lanes whose waiting messages become more, or fewer, and by how many."""
     loads: dict[str, int] = field(default_factory=dict)
     """Models that were loaded in the last ten minutes, and how often, the first time that was seen left aside."""
+    done_trend: tuple[float, ...] = ()
+    """The rates of the last ten minutes, a point each ten seconds, the newest at the end."""
+    failed_trend: tuple[float, ...] = ()
+    waits: Waits = field(default_factory=Waits)
     unloads: dict[str, int] = field(default_factory=dict)
-    """Models that left a device's memory in the same time, for whatever reason."""
+    """Models that left a device's memory in the last ten minutes, for whatever reason."""
     swaps: dict[str, int] = field(default_factory=dict)
     """Those of the loads for which others had to leave."""
     uses: dict[str, int] = field(default_factory=dict)
@@ -149,6 +155,8 @@ class Snapshot:
     """Queues and lanes that operators have paused, and who did."""
     audit: tuple[AuditEvent, ...] = ()
     """What operators did last, the newest first."""
+    events: tuple[Event, ...] = ()
+    """What was seen to happen, the newest first."""
 
     def count_workers(self, liveness: Liveness) -> int:
         """How many workers are live, late or lost."""

@@ -9,6 +9,7 @@ import redis
 
 from monitor.core.address import shown_address
 from monitor.core.audit import ask_audit, read_audit
+from monitor.core.event_log import EventLog
 from monitor.core.formatting import printable
 from monitor.core.history import History
 from monitor.core.known_workers import KnownWorkers
@@ -71,6 +72,7 @@ class RedisSource:
         self._finder = TaskFinder(self._client, self._results)
         self._latest = Snapshot()
         self._workers, self._history, self._recent = KnownWorkers(), History(), RecentTasks()
+        self._events = EventLog()
         self._page = PageReading("")
         self._redis: RedisView | None = None
         self._readings = 0
@@ -136,9 +138,9 @@ class RedisSource:
         views = read_lanes(lists, counts, now, paused)
         workers = self._workers.update(beats, zip(stale, texts[1:], strict=True), now)
         snapshot = Snapshot(now, read_queues(names, lists, counts), workers, None, views, self._redis)
-        trends, recent_tasks = self._history.observe(snapshot), self._recent.observe(workers)
-        did = read_audit(audit)
-        seen = replace(snapshot, trends=trends, recent_tasks=recent_tasks, paused=paused, audit=did)
+        trends, events = self._history.observe(snapshot), self._events.observe(snapshot)
+        recent_tasks, did = self._recent.observe(workers), read_audit(audit)
+        seen = replace(snapshot, trends=trends, recent_tasks=recent_tasks, paused=paused, audit=did, events=events)
         if page.page == "worker" and (history := self._history.of_worker(page.about)):
             seen = replace(seen, histories={page.about: history})
         return page.add_to(seen, answers[own:], self._database)

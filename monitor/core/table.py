@@ -97,6 +97,10 @@ class Layout:
                 return self._table.columns[index].title
         return None
 
+    def cuts(self, row: tuple[Cell, ...]) -> bool:
+        """Whether some of the row's text has no room."""
+        return any(cell_width(piece.text) > self._widths.get(index, 0) for index, piece in enumerate(row))
+
     def place(self, row: tuple[Cell, ...]) -> tuple[Cell, ...]:
         """The row's cells in their final widths, with the gaps before them."""
         return tuple(self._pieces(row))

@@ -39,6 +39,9 @@ KINDS = (
     *("late", "passive", "paused", "growing", "thrash", "memory", "leak", "clock", "version"),
 )
 
+#: With these a queue stands still, and with it its lanes in which something waits.
+STANDING_STILL = ("unserved", "paused")
+
 
 @dataclass(frozen=True)
 class Trouble:
@@ -48,6 +51,8 @@ class Trouble:
     kind: str
     about: str
     text: str
+    others: int = 0
+    """How many more of its kind it stands for; it tells of these alone then."""
 
 
 def find_troubles(snapshot: Snapshot, task_seconds: float) -> tuple[Trouble, ...]:
@@ -63,12 +68,16 @@ def find_troubles(snapshot: Snapshot, task_seconds: float) -> tuple[Trouble, ...
     return tuple(sorted(folded, key=lambda trouble: trouble.severity != "bad"))
 
 
-def find_troubled(snapshot: Snapshot, task_seconds: float) -> frozenset[str]:
-    """The workers, lanes, queues and models that troubles are about, and the lanes of queues that stand still."""
-    troubles = list(_all(snapshot, task_seconds))
-    still = {trouble.about for trouble in troubles if trouble.kind in ("unserved", "paused")}
-    stopped = (lane.name for lane in snapshot.lanes if lane.queue in still and (lane.ready or lane.is_paused))
-    return frozenset([*(trouble.about for trouble in troubles), *stopped])
+def find_troubled(snapshot: Snapshot, task_seconds: float) -> dict[str, str]:
+    """The kinds of the troubles of each worker, lane, queue and model; a lane that stands still has its queue's too."""
+    kinds: dict[str, list[str]] = defaultdict(list)
+    for trouble in _all(snapshot, task_seconds):
+        kinds[trouble.about].append(trouble.kind)
+    still = {name: own for name, found in kinds.items() if (own := [kind for kind in found if kind in STANDING_STILL])}
+    for lane in snapshot.lanes:
+        if lane.queue in still and (lane.ready or lane.is_paused):
+            kinds[lane.name] += still[lane.queue]
+    return {name: " ".join(dict.fromkeys(found)) for name, found in kinds.items()}
 
 
 def _fold(troubles: list[Trouble]) -> list[Trouble]:
@@ -76,7 +85,7 @@ def _fold(troubles: list[Trouble]) -> list[Trouble]:
         return troubles
     first, rest = troubles[0], len(troubles) - 1
     text = f"and {format_count(rest)} more like it ({', '.join(printable(each.about) for each in troubles[1:3])}, …)"
-    return [first, Trouble(first.severity, first.kind, f"{rest} more", text)]
+    return [first, Trouble(first.severity, first.kind, f"{rest} more", text, rest)]
 
 
 def _all(snapshot: Snapshot, task_seconds: float) -> Iterator[Trouble]:
@@ -129,16 +138,18 @@ def served_queues(worker: WorkerView) -> tuple[str, ...]:
 
 
 def _of_worker(worker: WorkerView, task_seconds: float) -> Iterator[Trouble]:
+    """What is wrong with one; a late one may have told of more before it fell silent."""
     name = worker.worker_id
     if worker.liveness == "lost":
         age = format_age(worker.age_seconds)
         text = f"last beat {age} ago, no goodbye: its process or host has died; others run its tasks again, see its log"
         yield Trouble("bad", "lost", name, text)
-    elif worker.liveness == "late":
-        age = format_age(worker.age_seconds)
-        text = f"no beat for {age}: a driver call holds the process, or its host or link is overloaded"
+        return
+    if worker.liveness == "late":
+        silent = f"no beat for {format_age(worker.age_seconds)}"
+        text = f"{silent}: a driver call holds the process, or its host or link is overloaded"
         yield Trouble("warn", "late", name, text)
-    elif (record := worker.record) is None:
+    if (record := worker.record) is None:
         yield Trouble("warn", "version", name, "beats, but its record is of another version: update the older side")
     else:
         yield from _of_record(worker, record, task_seconds)
@@ -150,7 +161,8 @@ def _of_record(worker: WorkerView, record: WorkerRecord, task_seconds: float) ->
         text = "different tasks failed on its device, so it takes none now; see its log, driver and cooling"
         yield Trouble("bad", "quarantine", name, text)
     for task in record.running:
-        if record.loading or arriving_on(record, task.model):
+        is_young = record.sent_at - task.started_at <= task_seconds
+        if is_young or record.loading or arriving_on(record, task.model):
             continue
         # All times are by the worker's own clock. Loading does not count.
         since = max([task.started_at, *(model.loaded_at for model in record.models)])

@@ -28,6 +28,15 @@ def trouble_table(troubles: Sequence[Trouble], empty: str = ALL_IS_WELL) -> Tabl
     return Table(COLUMNS, tuple(map(_row, troubles)), empty, tuple(map(trouble_id, troubles)), names=names)
 
 
+def trouble_sentence(trouble: Trouble) -> Cell:
+    """All that a trouble says, in one text; it repeats a row that has its tone, so it has none itself."""
+    return cell(f"{_GLYPHS[trouble.severity]} {_about(trouble)}: {trouble.text}")
+
+
+def _about(trouble: Trouble) -> str:
+    return trouble.about.removeprefix(f"{keys.INFERENCE_QUEUE}.")
+
+
 def _row(trouble: Trouble) -> tuple[Cell, ...]:
     kind = Cell(f"{_GLYPHS[trouble.severity]} {trouble.kind}", trouble.severity)
-    return kind, cell(trouble.about.removeprefix(f"{keys.INFERENCE_QUEUE}.")), cell(trouble.text)
+    return kind, cell(_about(trouble)), cell(trouble.text)

@@ -1,7 +1,7 @@
 """What of a table a person wants to see, and in which order."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, overload
 
 from monitor.core.formatting import printable
@@ -20,12 +20,12 @@ class View:
     sort: str | None = None
     is_reversed: bool = False
     trouble_only: bool = False
-    troubled: frozenset[str] = frozenset()
-    """What troubles are about, which alone is shown then."""
+    troubled: Mapping[str, str] = field(default_factory=dict)
+    """What troubles are about, which alone is shown then, and their kinds."""
 
     def shows(self, *names: str) -> bool:
         """Whether a row that is about these is shown."""
-        return not self.trouble_only or not self.troubled.isdisjoint(names)
+        return not self.trouble_only or any(name in self.troubled for name in names)
 
 
 NOTHING_CHOSEN = View()
@@ -44,6 +44,11 @@ def arrange(items: Iterable[T], view: View, fields: Fields[T], orders: Mapping[s
     """The items that match, by the chosen order or, with none chosen, by the first."""
     order = orders.get(view.sort or "") or next(iter(orders.values()))
     return sorted(narrow(items, view.words, fields), key=order, reverse=view.is_reversed)
+
+
+def with_troubles(fields: Fields[T], view: View, name: Callable[[T], str]) -> dict[str, Callable[[T], str]]:
+    """What the words of a filter can be about, with the kinds of trouble that an item has."""
+    return {**fields, "trouble": lambda item: view.troubled.get(name(item), "")}
 
 
 class Rows(Sequence[tuple[Cell, ...]]):

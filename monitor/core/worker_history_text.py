@@ -5,12 +5,12 @@ from datetime import datetime
 
 from monitor.core.formatting import ABSENT, format_age, format_bytes, format_count, format_percent
 from monitor.core.snapshot import WorkerHistory
-from monitor.core.sparkline import sparkline
+from monitor.core.sparkline import scale_top, sparkline
 
 #: The changes of state that are named, the newest first.
 MOST_CHANGES = 6
 
-#: The scales reach this far at least.
+#: The scale of tasks reaches this far at least, the others exactly.
 LEAST_DONE, FULL_PERCENT = 10.0, 100.0
 
 MOST_DONE = 10**9
@@ -24,7 +24,8 @@ def history_lines(history: WorkerHistory, memory_total: int | None) -> Iterator[
     done = [min(minute.done, MOST_DONE) for minute in minutes]
     failed = sum(minute.failed for minute in minutes)
     counts = f"{format_count(minutes[-1].done)} done since {_clock(minutes[-1].begin)}"
-    yield f"  done    {_bars(done, LEAST_DONE)}  {counts}, {format_count(failed)} failed in all"
+    top = scale_top(done, LEAST_DONE)
+    yield f"  done    {_bars(done, top)} of {top:,.0f}  {counts}, {format_count(failed)} failed in all"
     busy = [minute.busy_share for minute in minutes]
     yield f"  busy    {_bars(busy, FULL_PERCENT)}  {format_percent(busy[-1])} of its beats with tasks in hand"
     if any(minute.gpu_percent is not None for minute in minutes):
@@ -48,9 +49,9 @@ def asked_line(history: WorkerHistory | None, now: float, has_tasks: bool) -> st
     return "has tasks in hand" if has_tasks else "not known to ask for tasks with nothing in hand"
 
 
-def _bars(values: Sequence[float | int | None], least_top: float) -> str:
+def _bars(values: Sequence[float | int | None], top: float) -> str:
     """What nobody can tell is a gap."""
-    bars = sparkline([value or 0.0 for value in values], len(values), least_top)
+    bars = sparkline([value or 0.0 for value in values], len(values), top)
     return "".join(" " if value is None else bar for value, bar in zip(values, bars, strict=True))
 
 

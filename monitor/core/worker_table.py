@@ -15,7 +15,7 @@ from monitor.core.formatting import (
 )
 from monitor.core.snapshot import Snapshot, WorkerView
 from monitor.core.table import Cell, Column, Table, Tone, cell
-from monitor.core.view import NOTHING_CHOSEN, Rows, View, arrange, empty_text
+from monitor.core.view import NOTHING_CHOSEN, Rows, View, arrange, empty_text, with_troubles
 from settings.records import DeviceRecord, WorkerRecord, WorkerState
 
 NO_WORKERS = "No workers yet: start one with `dramatiq actors`"
@@ -35,6 +35,14 @@ STATES: dict[WorkerState, tuple[str, Tone]] = {
 LATE = Cell("▲ late", "warn")
 LOST = Cell("✖ lost", "bad")
 UNKNOWN = Cell("? unknown", "warn")
+
+#: The cell of each word for a worker.
+STATE_CELLS: dict[str, Cell] = {
+    **{state: Cell(f"{glyph} {state}", tone) for state, (glyph, tone) in STATES.items()},
+    "lost": LOST,
+    "late": LATE,
+    "unknown": UNKNOWN,
+}
 
 #: The order of trouble, worst first.
 _TROUBLE = {"lost": 0, "late": 1, "live": 2}
@@ -65,14 +73,15 @@ COLUMNS = (
 def worker_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
     """A row a worker: the lost, the late, the unknown, then the others by name."""
     shown = (worker for worker in snapshot.workers if view.shows(worker.worker_id))
-    workers = arrange(shown, view, FIELDS, ORDERS)
+    fields = with_troubles(FIELDS, view, lambda worker: worker.worker_id)
+    workers = arrange(shown, view, fields, ORDERS)
     return Table(
         COLUMNS,
         Rows(workers, lambda worker: _row(worker, snapshot.at or 0.0)),
         empty_text(snapshot, view, NO_WORKERS),
         ids=tuple(worker.worker_id for worker in workers),
         orders=tuple(ORDERS),
-        fields=tuple(FIELDS),
+        fields=tuple(fields),
     )
 
 
@@ -126,16 +135,16 @@ ORDERS: dict[str, Callable[[WorkerView], Any]] = {
 }
 
 
-def worker_state(worker: WorkerView) -> Cell:
+def state_word(worker: WorkerView) -> str:
     """The one word for a worker: what it says, unless it has gone quiet."""
-    if worker.liveness == "lost":
-        return LOST
-    if worker.liveness == "late":
-        return LATE
-    if worker.record is None:
-        return UNKNOWN
-    glyph, tone = STATES[worker.record.state]
-    return Cell(f"{glyph} {worker.record.state}", tone)
+    if worker.liveness != "live":
+        return worker.liveness
+    return worker.record.state if worker.record else "unknown"
+
+
+def worker_state(worker: WorkerView) -> Cell:
+    """That word with its glyph and tone."""
+    return STATE_CELLS[state_word(worker)]
 
 
 def _row(worker: WorkerView, now: float) -> tuple[Cell, ...]:

@@ -40,22 +40,22 @@ def _lines(snapshot: Snapshot, worker: WorkerView, task_seconds: float) -> Itera
             yield f"{'✖' if trouble.severity == 'bad' else '▲'} {trouble.kind}: {trouble.text}"
     record, history = worker.record, snapshot.histories.get(worker.worker_id)
     if record:
-        yield from _process_lines(record)
+        now = record.sent_at + worker.age_seconds
+        yield from _process_lines(record, now)
         if keys.INFERENCE_QUEUE in record.queues and record.device:
             yield f"fetching  {asked_line(history, snapshot.at or 0.0, bool(record.running))}"
         yield from _device_lines(record.device) if record.device else ()
         yield from _task_lines(record)
         yield from ("", *_model_lines(worker, record))
-        yield from ("", *_hand_lines(record))
+        yield from ("", *_hand_lines(record, now))
     if history:
         device = record.device if record else None
         yield from ("", *history_lines(history, device.memory_total if device else None))
 
 
-def _process_lines(record: WorkerRecord) -> Iterator[str]:
-    """Ages are by the worker's own clock, which wrote the times."""
-    up = format_age(record.sent_at - record.started_at)
-    yield f"host      {record.host}, process {record.pid}, up {up}"
+def _process_lines(record: WorkerRecord, now: float) -> Iterator[str]:
+    """Ages are by the worker's own clock, which wrote the times and says `now`."""
+    yield f"host      {record.host}, process {record.pid}, up {format_age(now - record.started_at)}"
     yield f"software  {', '.join(f'{name} {version}' for name, version in record.software.items()) or ABSENT}"
     yield f"queues    {', '.join(record.queues) or ABSENT}"
 
@@ -97,8 +97,7 @@ def _end(stay: Stay) -> str:
     return "" if stay.seconds_left is None else f", expires in {stay.ends}"
 
 
-def _hand_lines(record: WorkerRecord) -> Iterator[str]:
-    now = record.sent_at
+def _hand_lines(record: WorkerRecord, now: float) -> Iterator[str]:
     yield f"Tasks in hand ({len(record.running)})"
     for task in sorted(record.running, key=lambda task: task.started_at):
         yield f"  {task.actor} {task.message_id}  {task.model or ABSENT}  for {format_age(now - task.started_at)}"

@@ -21,8 +21,9 @@ from textual.filter import LineFilter, NoColor
 from textual.worker import get_current_worker
 
 from monitor.core.actions import Actions, Letters
+from monitor.core.aging import aged
 from monitor.core.detail import Detail, detail_of, detail_of_trouble
-from monitor.core.freshness import judge_freshness
+from monitor.core.freshness import Freshness, judge_freshness
 from monitor.core.letter_table import letter_text
 from monitor.core.rewind import Rewind
 from monitor.core.snapshot import Snapshot
@@ -55,7 +56,10 @@ TERMINATED = 128 + signal.SIGTERM
 INTERVALS_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 #: Where more is told of a trouble that is not about one worker.
-_PAGES_OF_TROUBLES = {"dead": "letters", "thrash": "models", "lost": "workers", "late": "workers", "memory": "workers"}
+_PAGES_OF_TROUBLES = {"dead": "letters", "thrash": "models", "redis": "redis"}
+
+#: Where the rows are that a trouble stands for when there are many of its kind; the others' are workers.
+_PAGES_OF_MANY = {"unserved": "lanes", "dead": "lanes", "paused": "lanes", "growing": "lanes", "thrash": "models"}
 
 
 class Tasks(Protocol):
@@ -131,7 +135,10 @@ class ClusterMonitor(OperatedApp):
     def _tick(self) -> None:
         if self._server_process is not None and _has_ended(self._server_process):
             os._exit(TERMINATED)  # nobody reads what is drawn, and Textual would wait for somebody who does
-        self._show_freshness()
+        if (freshness := self._judge_freshness()).is_stale:
+            self._draw()
+        else:
+            self._dashboard.show_freshness(freshness)
 
     @work(thread=True, exclusive=True, exit_on_error=False)
     def _poll(self) -> None:
@@ -163,19 +170,28 @@ class ClusterMonitor(OperatedApp):
 
     def _show(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
+        self._draw()
+
+    def _draw(self) -> None:
+        """Shows the reading; while no newer one comes that should have, its ages go on."""
+        freshness = self._judge_freshness()
+        shown = aged(self._snapshot, self._age_seconds) if freshness.is_stale else self._snapshot
         with self.batch_update():
-            self._dashboard.show_snapshot(snapshot)
+            self._dashboard.show_snapshot(shown, self._snapshot.at)
             # A reading may come when the app has closed its screens.
             for detail in (screen for screen in self.screen_stack if isinstance(screen, DetailScreen)):
-                detail.show_snapshot(snapshot)
-            self._show_freshness()
+                detail.show_snapshot(shown)
+            self._dashboard.show_freshness(freshness)
 
-    def _show_freshness(self) -> None:
+    @property
+    def _age_seconds(self) -> float:
+        """The time since what is shown was read."""
         behind_seconds = (self._latest.at or 0.0) - (self._snapshot.at or 0.0)
-        age_seconds = self._clock() - self._answered_at + behind_seconds
-        self._dashboard.show_freshness(
-            judge_freshness(self._snapshot, age_seconds, self._interval_seconds, self._paused, self._source.state)
-        )
+        return self._clock() - self._answered_at + behind_seconds
+
+    def _judge_freshness(self) -> Freshness:
+        age_seconds, interval_seconds = self._age_seconds, self._interval_seconds
+        return judge_freshness(self._snapshot, age_seconds, interval_seconds, self._paused, self._source.state)
 
     @on(Dashboard.PageOpened)
     def _read_at_once(self) -> None:
@@ -223,14 +239,18 @@ class ClusterMonitor(OperatedApp):
             self.push_screen(show)
 
     def _open_trouble(self, row_id: str) -> None:
-        """What it is about, or the page; the whole sentence is told where there is no room for it."""
+        """What it is about, or its page; where it stands for many, their rows alone."""
         found = find_troubles(self._snapshot, self._task_seconds)
         for trouble in (each for each in found if trouble_id(each) == row_id):
-            if detail := detail_of_trouble(trouble, self._snapshot, self._task_seconds):
+            if trouble.others:
+                self._dashboard.show_troubled(_PAGES_OF_MANY.get(trouble.kind, "workers"), trouble.kind)
+                self.tell("All that have this trouble; esc clears the filter, and t shows the healthy too")
+            elif detail := detail_of_trouble(trouble, self._snapshot, self._task_seconds):
                 self._open_detail(detail)
+                if detail.page != "worker":  # which tells its troubles itself
+                    self.tell(trouble.text)
             else:
                 self._dashboard.action_page(_PAGES_OF_TROUBLES.get(trouble.kind, "lanes"))
-            if not detail or detail.page != "worker":
                 self.tell(trouble.text)
 
     def _open_detail(self, detail: Detail) -> None:

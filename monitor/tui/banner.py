@@ -1,4 +1,4 @@
-"""A line that says what is not as one may think: how old the data are, or how a filter was read."""
+"""Words beside the tables: how old the data are, how a filter was read, or a trouble in full."""
 
 from rich.text import Text
 from textual.widgets import Static

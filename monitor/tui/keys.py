@@ -22,7 +22,7 @@ class Key:
 
 
 KEYS = (
-    Key("1", "page('overview')", "Overview", "pages", "1", "overview: what is wrong, queues, workers", False),
+    Key("1", "page('overview')", "Overview", "pages", "1", "overview: totals, what is wrong, what happened", False),
     Key("2", "page('workers')", "Workers", "pages", "2", "workers", False),
     Key("3", "page('lanes')", "Queues", "pages", "3", "queues, and the lanes of each model", False),
     Key("4", "page('tasks')", "Tasks", "pages", "4", "tasks: in hand, first of their lanes, dead, gone", False),

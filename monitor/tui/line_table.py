@@ -22,9 +22,9 @@ from monitor.core.table import GAP, Cell, Layout, Table
 from monitor.core.view import View
 from monitor.tui.keys import bindings
 from monitor.tui.messages import CopyWanted
-from monitor.tui.tones import TONE_CLASSES, draw_cells
+from monitor.tui.tones import DIM, TONE_CLASSES, draw_cells
 
-_DIM, _CURSOR = Style(dim=True), Style(reverse=True)
+_CURSOR = Style(reverse=True)
 
 #: What stands before a row that is marked.
 MARK = "■"
@@ -41,6 +41,12 @@ class LineTable(ScrollView, can_focus=True):
 
     #: Set while the rows are not up to date.
     dimmed: reactive[bool] = reactive(False)
+
+    @dataclass
+    class CursorMoved(Message):
+        """The cursor is on another row."""
+
+        table_id: str
 
     @dataclass
     class Opened(Message):
@@ -104,6 +110,11 @@ class LineTable(ScrollView, can_focus=True):
         """How many marked rows the filter hides."""
         return self._selection.hidden_marks
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the row under the cursor has more to say than there is room for."""
+        return bool(self._table.rows) and self._arranged().cuts(self._table.rows[self._selection.place])
+
     def _remake(self) -> None:
         self._table, self._layout = self._make(self._snapshot, self._view), None
         self._selection.follow(self._table.ids, self._all_ids)
@@ -138,12 +149,18 @@ class LineTable(ScrollView, can_focus=True):
         """Moves the cursor and scrolls to it."""
         self._selection.move(rows)
         self._scroll_to_cursor()
+        self.post_message(self.CursorMoved(self.id or ""))
 
     def _scroll_to_cursor(self) -> None:
         height, place = max(1, self.scrollable_content_region.height - 1), self._selection.place
         wanted = min(max(self.scroll_offset.y, place - height + 1), place)
         self.scroll_to(y=wanted, animate=False, force=True)
         self.refresh()
+
+    def on_resize(self) -> None:
+        """The row that somebody has chosen stays to be seen when others take room."""
+        if self._selection.place:
+            self._scroll_to_cursor()
 
     def on_click(self, event: Click) -> None:
         """A row takes the cursor, and opens at the second click; a column's title sorts by it, and turns the order."""
@@ -209,7 +226,7 @@ class LineTable(ScrollView, can_focus=True):
         strip = draw_cells(self, cells).adjust_cell_length(self._room, self.rich_style)
         if y and self.has_focus and index == self._selection.place and self._table.rows:
             strip = strip.apply_style(_CURSOR)
-        return strip.apply_style(_DIM) if self.dimmed else strip
+        return strip.apply_style(DIM) if self.dimmed else strip
 
     @property
     def _room(self) -> int:

@@ -132,6 +132,7 @@ async def test_without_redis_a_banner_tells_so_and_the_last_data_stay_dimmed() -
         await wait_for_text(pilot, "gpu-01-42", "● live")
 
         source.says = replace(SNAPSHOT, error="Redis does not answer at gpu-hub:6379")
+        await wait_for_text(pilot, "✖ down")
         clock.now += 5
         await wait_for_text(
             pilot,

@@ -32,6 +32,15 @@ def test_rates_are_those_of_the_last_minute() -> None:
     assert len(history._moments) <= RATE_SECONDS / 2 + 1
 
 
+def test_the_trend_has_a_rate_each_ten_seconds_for_ten_minutes() -> None:
+    history = History()
+    for second in range(0, 1000, 2):
+        trends = history.observe(reading(float(second), record("w", done=2 * second, failed=max(0, second - 980))))
+
+    assert trends.done_trend == (120.0,) * 60
+    assert trends.failed_trend[-2:] == (0.0, 60.0)
+
+
 def test_a_worker_that_begins_anew_takes_nothing_away() -> None:
     history = History()
     history.observe(reading(0.0, record("w", done=1000)))

@@ -272,8 +272,14 @@ async def test_an_action_without_redis_says_that_it_may_have_been_done(
 async def test_what_operators_did_is_shown_on_the_overview() -> None:
     events = (AuditEvent(995.0, "ann@ops", "pause", CHAT, 1), AuditEvent(900.0, "bob@ops", "deleted", CHAT, 12))
     async with monitor(ScriptedSource(replace(CLUSTER, audit=events)), None).run_test(size=(120, 30)) as pilot:
-        await wait_for_text(pilot, "What operators did (2)", "00:16:35", "ann@ops", "bob@ops", "q Quit")
+        await wait_for_text(pilot, "Events (5)", "00:16:35", "ann@ops", "bob@ops", "q Quit")
         await check_golden(pilot, "audit-120x30")
+
+        await pilot.resize_terminal(80, 24)
+        await wait_for(pilot, lambda: "Events" not in screen_text(pilot.app), "the workers keep their room")
+        await wait_for_text(pilot, "gpu-02-7")
+        await pilot.resize_terminal(160, 24)
+        await wait_for_text(pilot, "Events (5)", "gpu-02-7")
 
 
 @pytest.mark.parametrize("key", ["ctrl+p", "colon"])
@@ -296,8 +302,8 @@ async def test_the_palette_offers_only_what_the_page_can_do(app: ClusterMonitor)
         assert "Send again" not in text
 
         await pilot.press("escape", "6", "ctrl+p")
-        text = await wait_for_text(pilot, "Overview  (1)", "Sort  (s)")
-        assert "Open  " not in text
+        text = await wait_for_text(pilot, "Overview  (1)", "Sort  (s)", "Open  (")
+        assert "Delete" not in text
 
 
 async def test_the_palette_goes_to_workers_lanes_and_models(app: ClusterMonitor) -> None:

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
@@ -7,7 +8,7 @@ from monitor.core.audit import AuditEvent
 from monitor.core.listed_tasks import ListedTask
 from monitor.core.server_table import key_table, server_table
 from monitor.core.server_view import KeyKind
-from monitor.core.snapshot import RecentTask, Snapshot, WorkerView
+from monitor.core.snapshot import LaneView, RecentTask, Snapshot, Trends, WorkerView
 from monitor.core.task_stories import StoryUnavailable
 from monitor.core.task_table import task_table
 from monitor.tui.app import ClusterMonitor
@@ -16,7 +17,7 @@ from monitor.tui.letter_list import LetterList
 from monitor.tui.line_table import LineTable
 from settings.capacity import Capacity
 from settings.sought_task import SoughtTask
-from tests.monitor.cluster import record
+from tests.monitor.cluster import model, record
 from tests.monitor.demo_example import demo_snapshot
 from tests.monitor.examples import CLUSTER, LANE, LETTERS, SERVER, STORY, TASK, TASKS, letter, sought
 from tests.monitor.fakes import FakeClock, ListedLetters, ScriptedSource, ToldTasks
@@ -43,6 +44,35 @@ async def wait_for_toast(pilot: Pilot[None], text: str) -> None:
     await wait_for(pilot, lambda: any(text in each.message for each in told), f"somebody is told {text}")
 
 
+async def test_without_redis_ages_go_on_and_a_new_answer_sets_them_right() -> None:
+    source, clock = ScriptedSource(CLUSTER), FakeClock()
+    async with monitor(source, clock=clock).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        source.says = replace(CLUSTER, error="Redis does not answer at gpu-hub:6379")
+        await wait_for_text(pilot, "✖ down")
+        clock.now += 56
+        text = await wait_for_text(pilot, "last beat 4m08s ago", "57s")
+        assert "00:16:40" in text.splitlines()[0]
+
+        await pilot.press("3")
+        await wait_for_text(pilot, "1m37s")
+        await pilot.press("2", "down", "enter")
+        await wait_for_text(pilot, "gpu-01-42", "last beat 57s ago", "org/chat-8b  for 1m07s")
+        await pilot.press("escape", "1")
+
+        source.says = CLUSTER
+        await wait_for_text(pilot, "● live", "last beat 3m12s ago")
+
+
+async def test_while_somebody_pauses_ages_stay_as_they_were_read() -> None:
+    clock = FakeClock()
+    async with monitor(ScriptedSource(CLUSTER), clock=clock).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("p")
+        clock.now += 56
+        await wait_for_text(pilot, "‖ Paused, data of 56s ago", "last beat 3m12s ago")
+
+
 async def test_a_terminal_that_is_too_small_says_so() -> None:
     async with monitor(ScriptedSource(CLUSTER)).run_test(size=(59, 15)) as pilot:
         await wait_for_text(pilot, "Too small: 60x15 is needed.")
@@ -58,7 +88,7 @@ async def test_enter_opens_a_worker_that_goes_on_and_escape_closes_it() -> None:
     async with monitor(source).run_test(size=(120, 30)) as pilot:
         await wait_for_text(pilot, "gpu-01-42")
         await pilot.press("2", "down", "enter")
-        await wait_for_text(pilot, "generate b4692f0c-5351-434c  org/chat-8b  for 10s", "9.0 GiB", "9,121 done")
+        await wait_for_text(pilot, "generate b4692f0c-5351-434c  org/chat-8b  for 11s", "9.0 GiB", "9,121 done")
         await check_golden(pilot, "worker-120x30")
 
         source.says = replace(CLUSTER, workers=())
@@ -100,11 +130,13 @@ async def test_enter_on_a_model_opens_who_holds_it() -> None:
 
 async def test_enter_on_a_fact_of_redis_or_on_what_was_done_opens_it_in_full() -> None:
     event = AuditEvent(940.0, "ann@ops", "pause", f"inference.normal.{'long/' * 30}end", 1)
-    async with monitor(ScriptedSource(replace(CLUSTER, audit=(event,)))).run_test(size=(80, 24)) as pilot:
-        await wait_for_text(pilot, "gpu-01-42")
-        pilot.app.screen.query_one("#audit").focus()
+    async with monitor(ScriptedSource(replace(CLUSTER, audit=(event,)))).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42", "▶ pause")
+        events = pilot.app.screen.query_one("#events", LineTable)
+        events.focus()
+        events.choose(next(row_id for row_id in events._table.ids if "pause" in row_id))
         await pilot.press("enter")
-        await wait_for_text(pilot, "who     ann@ops", "long/end")
+        await wait_for_text(pilot, "more   1, ann@ops", "long/end")
         await pilot.press("escape", "7")
         await wait_for_text(pilot, "Redis (")
         pilot.app.screen.query_one("#server").focus()
@@ -205,6 +237,57 @@ async def test_enter_on_a_trouble_of_a_lane_or_a_model_opens_it() -> None:
         await wait_for_toast(pilot, "add a worker or send less")
 
 
+async def test_the_trouble_under_the_cursor_is_told_in_full_where_its_row_is_cut() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(80, 24)) as pilot:
+        lost = "✖ gpu-03-9: last beat 3m12s ago, no goodbye: its process or host has died;"
+        await wait_for_text(pilot, lost, "others run its tasks again, see its log")
+
+        pilot.app.screen.query_one("#troubles").focus()
+        await pilot.press("down", "down")
+        await wait_for_text(pilot, "▲ normal.org/chat-8b: 808 tasks wait, +41 a minute", "  worker or send less")
+
+        await pilot.resize_terminal(160, 48)
+        await wait_for(pilot, lambda: "▲ normal.org/chat-8b: 808" not in screen_text(pilot.app), "there is room")
+
+
+SKEWED = tuple(WorkerView(f"gpu-{number:03}", "live", 1.0, record("w"), 3600.0) for number in range(5))
+DEAD = tuple(LaneView(f"inference.normal.org/m{n}", "inference", "normal", f"org/m{n}", dead=1) for n in range(5))
+
+
+@pytest.mark.parametrize(
+    ("kind", "snapshot", "title"),
+    [
+        (
+            "lost",
+            {"workers": tuple(WorkerView(f"gpu-{n:03}", "lost", 60.0) for n in range(5))},
+            "Workers (5)  /trouble:lost",
+        ),
+        ("clock", {"workers": (*SKEWED, *CLUSTER.workers)}, "Workers (5)  /trouble:clock"),
+        ("dead", {"lanes": (*DEAD, *CLUSTER.lanes[:2])}, "Queues (5)  /trouble:dead"),
+        ("paused", {"lanes": DEAD, "paused": {lane.name: "ann@ops" for lane in DEAD}}, "Queues (5)  /trouble:paused"),
+        ("thrash", {"trends": Trends(loads={f"org/m{n}": 9 for n in range(5)})}, "Models (5)  /trouble:thrash"),
+    ],
+)
+async def test_enter_on_a_trouble_that_stands_for_many_shows_their_rows_alone(
+    kind: str, snapshot: dict[str, Any], title: str
+) -> None:
+    paused = snapshot.get("paused", {})
+    lanes = tuple(replace(lane, is_paused=lane.name in paused) for lane in snapshot.get("lanes", CLUSTER.lanes))
+    models = record("gpu-01-42", models=tuple(model(f"org/m{n}") for n in range(5)))
+    workers = snapshot.get("workers", (WorkerView("gpu-01-42", "live", 1.0, models),))
+    shown = replace(CLUSTER, **{**snapshot, "workers": workers, "lanes": lanes})
+    async with monitor(ScriptedSource(shown)).run_test(size=(120, 40)) as pilot:
+        await wait_for_text(pilot, "Workers (")
+        table = pilot.app.screen.query_one("#troubles", LineTable)
+        table.focus()
+        table.choose(next(row_id for row_id in table._table.ids if row_id.startswith(kind) and "more" in row_id))
+        await pilot.press("enter")
+        await wait_for_text(pilot, f"{title}  trouble only")
+
+        await pilot.press("escape", "t")
+        await wait_for(pilot, lambda: "trouble only" not in screen_text(pilot.app), "all are shown again")
+
+
 async def test_a_filter_takes_all_keys_and_escape_clears_it() -> None:
     async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
         await wait_for_text(pilot, "gpu-01-42")
@@ -250,7 +333,7 @@ async def test_a_filter_looks_in_fields_and_says_what_is_none() -> None:
         ("7", "noeviction"),
     ],
 )
-async def test_each_field_of_a_page_fits_into_the_line_that_names_them(key: str, text: str) -> None:
+async def test_each_field_of_a_page_fits_into_the_words_that_name_them(key: str, text: str) -> None:
     async with monitor(ScriptedSource(CLUSTER)).run_test(size=(80, 24)) as pilot:
         await wait_for_text(pilot, "gpu-01-42")
         await pilot.press(key)

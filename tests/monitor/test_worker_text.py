@@ -82,7 +82,7 @@ def test_the_last_minutes_are_shown_with_since_when_they_were_watched(utc: None)
 
     assert "fetching  asked for tasks 2s ago, with nothing in hand" in text
     assert "Last 3 min, watched since 00:16:40" in text
-    assert "  done    ▅█▃  20 done since 00:18:40, 1 failed in all" in text
+    assert "  done    ▄▇▂ of 100  20 done since 00:18:40, 1 failed in all" in text
     assert "  busy    ▅ █  100% of its beats with tasks in hand" in text
     assert "  GPU       █  90% at most" in text
     assert "  memory  ▃ ▅  12.0 GiB" in text

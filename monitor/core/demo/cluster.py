@@ -13,6 +13,7 @@ from monitor.core.demo.lanes import DemoLanes
 from monitor.core.demo.server import DemoServer
 from monitor.core.demo.stories import DemoStories
 from monitor.core.demo.worker import Card, DemoWorker
+from monitor.core.event_log import EventLog
 from monitor.core.history import History
 from monitor.core.recent_tasks import RecentTasks
 from monitor.core.snapshot import LaneView, RedisView, Snapshot, WorkerHistory
@@ -61,6 +62,7 @@ class DemoSource:
     ) -> None:
         chance = random.Random(seed)
         self._clock, self._lanes, self._history, self._recent = clock, DemoLanes(chance), History(), RecentTasks()
+        self._events = EventLog()
         self._workers = [*_workers(chance)]
         #: Held while time passes or somebody changes something: they are other threads.
         self._lock = Lock()
@@ -111,6 +113,7 @@ class DemoSource:
         return replace(
             snapshot,
             trends=self._history.observe(snapshot),
+            events=self._events.observe(snapshot),
             recent_tasks=self._recent.observe(workers),
             paused=dict(self._lanes.paused),
             audit=tuple(self.operator.audit),
