@@ -24,6 +24,7 @@ from monitor.core.source import RedisSource, Source, SourceUnavailable
 from monitor.core.task_stories import TaskStories
 from monitor.core.trouble import find_troubles
 from monitor.options import read_options
+from monitor.server_watch import end_with
 from settings.config import InvalidConfiguration, Settings, read_settings
 
 if TYPE_CHECKING:
@@ -184,8 +185,9 @@ def _run_dashboard(watched: _Watched, options: Namespace) -> int:
         task_seconds=watched.task_seconds,
         export_folder=watched.export_folder,
         ascii_only=options.ascii,
-        server_process=options.served_by,
     )
+    if options.served_by is not None:
+        end_with(options.served_by)
     gc.set_threshold(NEW_OBJECTS_PER_COLLECTION)
     app.run()
     return app.return_code or HEALTHY

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import signal
 import sys
 import threading
@@ -13,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-import psutil
 import redis
 from textual import on, work
 from textual.binding import Binding
@@ -88,11 +86,10 @@ class ClusterMonitor(OperatedApp):
         may_act: bool = False,
         task_seconds: float = 300.0,
         ascii_only: bool = False,
-        server_process: int | None = None,
         export_folder: Path = Path("exports"),
     ) -> None:
         super().__init__(source.address, letters, actions, may_act, export_folder)
-        self._ascii_only, self._server_process = ascii_only, server_process
+        self._ascii_only = ascii_only
         self._source, self._interval_seconds, self._clock = source, interval_seconds, clock
         self._tasks, self._task_seconds = tasks, task_seconds
         self._dashboard = Dashboard(source.address, task_seconds, may_act)
@@ -133,8 +130,6 @@ class ClusterMonitor(OperatedApp):
         self._hurry.set()
 
     def _tick(self) -> None:
-        if self._server_process is not None and _has_ended(self._server_process):
-            os._exit(TERMINATED)  # nobody reads what is drawn, and Textual would wait for somebody who does
         if (freshness := self._judge_freshness()).is_stale:
             self._draw()
         else:
@@ -345,10 +340,3 @@ class ClusterMonitor(OperatedApp):
 
     def _terminate(self) -> None:
         self.exit(return_code=TERMINATED)
-
-
-def _has_ended(process_id: int) -> bool:
-    try:
-        return psutil.Process(process_id).status() == psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return True
