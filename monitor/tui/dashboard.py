@@ -150,7 +150,8 @@ class Dashboard(Screen[None]):
         self.query_one(ContentSwitcher).current = f"page-{name}"
         self._show_page()
         self._tell_misread()
-        self._pages[name][-1].focus()
+        # Unlike a widget's own focus(), which waits its turn: keys that are typed fast would go to the old page.
+        self.set_focus(self._pages[name][-1])
         self.post_message(self.PageOpened())
 
     @on(TabLine.Chosen)

@@ -12,6 +12,7 @@ from monitor.core.snapshot import LaneView, RecentTask, Snapshot, Trends, Worker
 from monitor.core.task_stories import StoryUnavailable
 from monitor.core.task_table import task_table
 from monitor.tui.app import ClusterMonitor
+from monitor.tui.dashboard import Dashboard
 from monitor.tui.keys import KEYS, TOLD_WITH_ANOTHER
 from monitor.tui.letter_list import LetterList
 from monitor.tui.line_table import LineTable
@@ -126,6 +127,17 @@ async def test_enter_on_a_model_opens_who_holds_it() -> None:
         await pilot.press("6", "enter")
         await wait_for_text(pilot, "▲ thrash: loaded 7 times", "In memory on (2)")
         await check_golden(pilot, "model-120x30")
+
+
+async def test_a_page_has_the_keys_as_soon_as_it_is_opened() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        dashboard = pilot.app.screen
+        assert isinstance(dashboard, Dashboard)
+        for page, table in (("redis", "all-keys"), ("workers", "all-workers")):
+            dashboard.action_page(page)
+            assert dashboard.focused
+            assert dashboard.focused.id == table
 
 
 async def test_enter_on_a_fact_of_redis_or_on_what_was_done_opens_it_in_full() -> None:
