@@ -192,9 +192,9 @@ class Dashboard(Screen[None]):
 
     @on(FilterBar.Closed)
     def _end_typing(self, event: FilterBar.Closed) -> None:
-        if not event.keeps:
-            self._filter_by("")
-        self._pages[self.page][-1].focus()
+        # What was typed fast has not been told while the line was open.
+        self._filter_by(self._filter.value if event.keeps else "")
+        self.set_focus(self._pages[self.page][-1])
 
     def _filter_by(self, words: str) -> None:
         for table in self._pages[self.page]:

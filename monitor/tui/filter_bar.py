@@ -26,7 +26,8 @@ class FilterBar(Input):
     def open(self) -> None:
         """Shows itself and takes the keys."""
         self.display = True
-        self.focus()
+        # Unlike focus(), which waits its turn: letters that are typed fast would be commands still.
+        self.screen.set_focus(self)
 
     def action_close(self, keeps: bool) -> None:
         """Goes away."""

@@ -13,6 +13,7 @@ from monitor.core.task_stories import StoryUnavailable
 from monitor.core.task_table import task_table
 from monitor.tui.app import ClusterMonitor
 from monitor.tui.dashboard import Dashboard
+from monitor.tui.filter_bar import FilterBar
 from monitor.tui.keys import KEYS, TOLD_WITH_ANOTHER
 from monitor.tui.letter_list import LetterList
 from monitor.tui.line_table import LineTable
@@ -138,6 +139,19 @@ async def test_a_page_has_the_keys_as_soon_as_it_is_opened() -> None:
             dashboard.action_page(page)
             assert dashboard.focused
             assert dashboard.focused.id == table
+
+
+async def test_a_filter_takes_keys_that_are_typed_at_once_with_the_slash_and_enter() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        dashboard = pilot.app.screen
+        assert isinstance(dashboard, Dashboard)
+        dashboard.action_filter()
+        assert isinstance(dashboard.focused, FilterBar)
+
+        dashboard.focused.value = "zz"
+        dashboard.focused.action_close(True)
+        await wait_for_text(pilot, "Nothing matches zz")
 
 
 async def test_enter_on_a_fact_of_redis_or_on_what_was_done_opens_it_in_full() -> None:
