@@ -1,4 +1,4 @@
-"""What the dashboard costs while it watches many workers.
+"""What the dashboard costs while it watches many workers, and while it is paused.
 
 `python -m benchmarks.monitor [--quick] [--json]` starts a Redis of its own with fabricated records, 20 % of which
 change each second, and the dashboard on a terminal of 160x48 that a thread reads empty. `--quick` measures for less
@@ -35,7 +35,7 @@ SIZES = ((200, 20), (1_000, 20), (5_000, 50))
 CHANGING = 0.2
 
 COLUMNS, LINES = 160, 48
-WARM_UP_SECONDS, PATIENCE_SECONDS = 4.0, 30.0
+WARM_UP_SECONDS, SETTLE_SECONDS, PATIENCE_SECONDS = 4.0, 2.0, 30.0
 GIB, MIB = 2**30, 2**20
 
 
@@ -46,6 +46,7 @@ class Measured:
     workers: int
     lanes: int
     cpu_percent: float
+    paused_cpu_percent: float
     memory_mib: float
     round_trips: float
     redis_cpu_percent: float
@@ -55,7 +56,7 @@ class Measured:
 def main() -> None:
     """Runs the benchmark and prints its table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.monitor", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="half a minute instead of two")
+    parser.add_argument("--quick", action="store_true", help="a minute instead of four")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     seconds = 6.0 if options.quick else 30.0
@@ -63,11 +64,12 @@ def main() -> None:
     if options.json:
         print(json.dumps({"machine": describe_machine(), "measured": [asdict(row) for row in measured]}, indent=2))
         return
-    print("workers  lanes  CPU of a core  memory   round trips  Redis' CPU  first paint")
+    print("workers  lanes  CPU of a core  paused  memory   round trips  Redis' CPU  first paint")
     for row in measured:
         print(
-            f"{row.workers:7,}  {row.lanes:5}  {row.cpu_percent:11.1f} %  {row.memory_mib:3.0f} MiB"
-            f"  {row.round_trips:11.2f}  {row.redis_cpu_percent:8.2f} %  {row.first_paint_seconds:9.2f} s"
+            f"{row.workers:7,}  {row.lanes:5}  {row.cpu_percent:11.1f} %  {row.paused_cpu_percent:4.1f} %"
+            f"  {row.memory_mib:3.0f} MiB  {row.round_trips:11.2f}"
+            f"  {row.redis_cpu_percent:8.2f} %  {row.first_paint_seconds:9.2f} s"
         )
 
 
@@ -82,19 +84,20 @@ def measure(workers: int, lanes: int, seconds: float) -> Measured:
     ):
         first_paint = dashboard.wait_for_first_paint()
         time.sleep(WARM_UP_SECONDS)
-        monitor = psutil.Process(dashboard.process.pid)
-        before, server_before, begin = monitor.cpu_times(), beats.reader_microseconds(), time.monotonic()
-        readings_before, trips_before = beats.readings(), beats.trips()
-        time.sleep(seconds)
-        after, elapsed = monitor.cpu_times(), time.monotonic() - begin
-        readings = max(1, beats.readings() - readings_before)
+        server_before, trips_before, readings_before = beats.reader_microseconds(), beats.trips(), beats.readings()
+        cpu_percent = dashboard.cpu_percent(seconds)
+        server, trips, readings = beats.reader_microseconds(), beats.trips(), beats.readings()
+        memory_bytes = dashboard.memory_bytes()
+        dashboard.press("p")
+        time.sleep(SETTLE_SECONDS)
         return Measured(
             workers=workers,
             lanes=lanes,
-            cpu_percent=100 * (after.user + after.system - before.user - before.system) / elapsed,
-            memory_mib=monitor.memory_info().rss / MIB,
-            round_trips=(beats.trips() - trips_before) / readings,
-            redis_cpu_percent=(beats.reader_microseconds() - server_before) / elapsed / 1e4,
+            cpu_percent=cpu_percent,
+            paused_cpu_percent=dashboard.cpu_percent(seconds),
+            memory_mib=memory_bytes / MIB,
+            round_trips=(trips - trips_before) / max(1, readings - readings_before),
+            redis_cpu_percent=(server - server_before) / seconds / 1e4,
             first_paint_seconds=first_paint,
         )
 
@@ -206,6 +209,22 @@ class _Dashboard:
         if not self._painted.wait(PATIENCE_SECONDS):
             raise TimeoutError(f"no worker on the screen within {PATIENCE_SECONDS:.0f} s")
         return self._painted_at - self._begin
+
+    def press(self, key: str) -> None:
+        """Types a letter."""
+        os.write(self._screen, key.encode())
+
+    def cpu_percent(self, seconds: float) -> float:
+        """Its share of a core in the seconds to come."""
+        monitor, begin = psutil.Process(self.process.pid), time.monotonic()
+        before = monitor.cpu_times()
+        time.sleep(seconds)
+        after = monitor.cpu_times()
+        return 100 * (after.user + after.system - before.user - before.system) / (time.monotonic() - begin)
+
+    def memory_bytes(self) -> int:
+        """What it holds in memory."""
+        return int(psutil.Process(self.process.pid).memory_info().rss)
 
     def _read_until_ended(self) -> None:
         seen = b""

@@ -39,7 +39,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="monitor",
         description="Shows the cluster's queues and workers.",
-        epilog="One reading ends with 0 when all is well, 1 when work is lost or stands still, 2 without a Redis; "
+        epilog="One reading ends with 1 when work is lost or stands still, which is any trouble with a ✖; with 0 when "
+        "all is well or there are warnings (▲) alone; with 2 without a Redis. "
         "--explain with 0, 1 when there is no trace of the task, 2 without a Redis.",
     )
     parser.add_argument("--once", "--plain", action="store_true", help="print one reading as text and exit")

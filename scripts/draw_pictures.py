@@ -29,11 +29,11 @@ class Picture:
 
 
 PICTURES = (
-    Picture("monitor", (), (118, 26)),
+    Picture("monitor", (), (118, 32)),
     Picture("monitor-queues", ("3",), (118, 22)),
     Picture("monitor-letters", ("5",), (118, 18)),
     Picture("monitor-models", ("6",), (118, 15)),
-    Picture("monitor-worker", ("2", "down", "down", "enter"), (118, 26)),
+    Picture("monitor-worker", ("2", "slash", *"2036", "enter", "enter"), (118, 31)),
 )
 
 
@@ -51,7 +51,9 @@ def main() -> None:
 async def draw(picture: Picture) -> str:
     """The dashboard as SVG."""
     demo = DemoSource(lambda: NOW, head_start_seconds=SECONDS)
-    app = ClusterMonitor(demo, clock=lambda: 0.0, letters=demo.letters(), may_act=True)
+    app = ClusterMonitor(
+        demo, clock=lambda: 0.0, letters=demo.operator, tasks=demo.tasks, actions=demo.actions, may_act=True
+    )
     async with app.run_test(size=picture.size) as pilot:
         await pilot.pause(SETTLE_SECONDS)
         await pilot.press(*picture.keys)

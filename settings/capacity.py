@@ -70,6 +70,17 @@ def note_service(pipe: Any, model: str, seconds: float, tasks: int) -> None:
     pipe.eval(_NOTE, 1, keys.service(model), seconds, tasks, WINDOW_TASKS, SERVICE_TTL_SECONDS)
 
 
+def ask_capacity(pipe: Any, model: str) -> None:
+    """Adds to a pipeline what `read_capacity` needs; writes nothing."""
+    pipe.eval(_READ, 2, keys.DEVICES, keys.service(model), LIVE_SECONDS)
+
+
+def read_capacity(answer: Sequence[Any]) -> Capacity:
+    """The capacity at the moment that it was asked for."""
+    workers, seconds, tasks, depths = answer
+    return Capacity(workers, _quotient(seconds, tasks), tuple(depths))
+
+
 class CapacityReader:
     """Reads the capacity for a model and the depths of lists in one round trip; writes nothing."""
 
@@ -83,8 +94,7 @@ class CapacityReader:
           redis.RedisError: When Redis does not answer.
         """
         asked: Any = [keys.DEVICES, keys.service(model), *map(keys.ready, lists)]
-        workers, seconds, tasks, depths = cast("Sequence[Any]", self._script(keys=asked, args=[LIVE_SECONDS]))
-        return Capacity(workers, _quotient(seconds, tasks), tuple(depths))
+        return read_capacity(cast("Sequence[Any]", self._script(keys=asked, args=[LIVE_SECONDS])))
 
 
 def _quotient(seconds: bytes | None, tasks: bytes | None) -> float | None:

@@ -57,6 +57,13 @@ def test_every_link_leads_somewhere(document: str) -> None:
         assert not anchor or anchor in anchors(linked.read_text(encoding="utf-8")), f"{target}#{anchor}"
 
 
+def test_every_picture_is_shown_somewhere() -> None:
+    pictures = {path.name for path in REPOSITORY.glob("docs/pictures/*")}
+    shown = {target.rpartition("/")[2] for text in DOCUMENTS.values() for target, _ in _LINK.findall(text)}
+
+    assert pictures - shown == set()
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_module_and_file_that_one_is_told_to_run_exists(document: str) -> None:
     modules, files = _MODULE.findall(DOCUMENTS[document]), _FILE.findall(DOCUMENTS[document])

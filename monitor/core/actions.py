@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from monitor.core.dead_letters import Change, DeadLetter
+from monitor.core.dead_letters import LETTERS_AT_ONCE, Change, DeadLetter
 from monitor.core.lane_actions import LaneActions
 from monitor.core.lane_plans import Lanes
 from monitor.core.told import Told
@@ -17,8 +17,8 @@ from settings.config import Settings
 class Letters(Protocol):
     """Reads and changes the dead letters of a cluster."""
 
-    def read(self, lanes: list[str]) -> tuple[DeadLetter, ...]:
-        """Those of these lanes."""
+    def read(self, lanes: list[str], most: int = LETTERS_AT_ONCE) -> tuple[DeadLetter, ...]:
+        """The newest of each of these lanes."""
 
     def change(self, change: Change, letters: Sequence[DeadLetter]) -> Told:
         """Sends some again, or deletes them."""

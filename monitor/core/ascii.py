@@ -7,6 +7,7 @@ _GLYPHS = str.maketrans(
         **dict(zip("●○◐▲✖‖⊘◌◇✓▶■…·↑↓←→⏎▁▂▃▄▅▆▇█░▒", "#.~!X=Q:+v>*..^v<><_.:-=+*#.:", strict=True)),
         **dict.fromkeys("▏▎▍▌▐▕│┃║", "|"),
         **dict.fromkeys("─━═▔▀", "-"),
+        "°": " ",
         **dict.fromkeys("╭╮╰╯┌┐└┘├┤┬┴┼", "+"),
     }
 )

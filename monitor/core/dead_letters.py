@@ -18,8 +18,8 @@ from settings.lane_names import LaneName
 from settings.message_ids import sortable_id
 from settings.sought_task import MessageBody, read_body
 
-#: The newest dead letters of each lane are read.
-MOST_LETTERS = 100
+#: So many dead letters of each lane are read at first, the newest, and as many more whenever older ones are wanted.
+LETTERS_AT_ONCE = 100
 
 #: The bodies of larger messages stay in Redis until they are sent again.
 MOST_BYTES = 65_536
@@ -33,6 +33,17 @@ _WORDS: dict[Change, str] = {"requeue": "sent again", "delete": "deleted"}
 
 #: What became of a letter: sent again or deleted; somebody was quicker; it has a result; it cannot be read.
 Outcome = Literal["done", "gone", "has a result", "unreadable"]
+
+#: The size of each letter, and the bodies of those that are not too large.
+_LOOK = """
+local told = {}
+for index = 2, #ARGV do
+  local size = redis.call('HSTRLEN', KEYS[1], ARGV[index])
+  told[#told + 1] = size
+  told[#told + 1] = size <= tonumber(ARGV[1]) and redis.call('HGET', KEYS[1], ARGV[index]) or ''
+end
+return told
+"""
 
 #: Moves a letter that is still what was read back into its lane, and rings.
 _REQUEUE = """
@@ -73,6 +84,11 @@ class DeadLetter:
     """The names of its fields, with what kind of value each has."""
 
     @property
+    def name(self) -> str:
+        """The id of its task, else what Redis calls it."""
+        return self.body.message_id if self.body else self.redis_id
+
+    @property
     def error(self) -> str:
         """The last line of its failure, by which letters are grouped."""
         if self.body is None:
@@ -85,6 +101,10 @@ class DeadLetter:
         return 1 + ((self.body and self.body.options.retries) or 0)
 
 
+#: The lane of a letter, what Redis calls it, and when it died, in milliseconds.
+_Place = tuple[str, bytes, float]
+
+
 class DeadLetters:
     """The dead letters of a cluster; blocks for as long as Redis takes, so it belongs into a thread."""
 
@@ -92,32 +112,21 @@ class DeadLetters:
         self._queues = connections.queue_client(settings, connections.MONITOR)
         self._results = connections.result_client(settings, connections.MONITOR)
         self._undo = undo_folder(settings)
+        #: What was read last.
+        self._known: dict[_Place, DeadLetter] = {}
 
-    def read(self, lanes: Sequence[str]) -> tuple[DeadLetter, ...]:
-        """The newest of these lanes, in three round trips.
+    def read(self, lanes: Sequence[str], most: int = LETTERS_AT_ONCE) -> tuple[DeadLetter, ...]:
+        """The newest of each of these lanes, in two round trips; what was read before is not read again.
 
         Raises:
           redis.RedisError: When Redis does not answer.
         """
+        known = self._known
         with self._queues.pipeline(transaction=False) as pipe:
-            for lane in lanes:
-                pipe.zrange(keys.dead(lane), 0, MOST_LETTERS - 1, desc=True, withscores=True)
-            found = [
-                (lane, redis_id, died_ms / 1000)
-                for lane, ids in zip(lanes, pipe.execute(), strict=True)
-                for redis_id, died_ms in ids
-            ]
-            for lane, redis_id, _ in found:
-                pipe.hstrlen(keys.dead_bodies(lane), redis_id)
-            sizes = pipe.execute()
-            for (lane, redis_id, _), size in zip(found, sizes, strict=True):
-                if size <= MOST_BYTES:
-                    pipe.hget(keys.dead_bodies(lane), redis_id)
-            texts = iter(pipe.execute())
-        return tuple(
-            _letter(lane, redis_id, died_at, size, next(texts) if size <= MOST_BYTES else None)
-            for (lane, redis_id, died_at), size in zip(found, sizes, strict=True)
-        )
+            found = _find(pipe, lanes, most)
+            known = {**known, **_look_at(pipe, [place for place in found if place not in known])}
+        self._known = {place: known[place] for place in found}
+        return tuple(self._known.values())
 
     def change(self, change: Change, letters: Sequence[DeadLetter]) -> Told:
         """One letter after the other: each is changed or not, whatever becomes of the next."""
@@ -198,7 +207,26 @@ def told_of(change: Change, outcomes: Mapping[str, int]) -> Told:
     return Told(printable(", ".join(told)), went_well=set(outcomes) == {"done"})
 
 
-def _letter(lane: str, redis_id: bytes, died_at: float, size: int, text: bytes | None) -> DeadLetter:
+def _find(pipe: Any, lanes: Sequence[str], most: int) -> list[_Place]:
+    for lane in lanes:
+        pipe.zrange(keys.dead(lane), 0, most - 1, desc=True, withscores=True)
+    return [(lane, *each) for lane, found in zip(lanes, pipe.execute(), strict=True) for each in found]
+
+
+def _look_at(pipe: Any, places: Sequence[_Place]) -> dict[_Place, DeadLetter]:
+    lanes: dict[str, list[_Place]] = {}
+    for place in places:
+        lanes.setdefault(place[0], []).append(place)
+    for lane, own in lanes.items():
+        pipe.eval(_LOOK, 1, keys.dead_bodies(lane), MOST_BYTES, *(redis_id for _, redis_id, _ in own))
+    return {
+        place: _letter(place[0], place[1], place[2] / 1000, size, text)
+        for own, told in zip(lanes.values(), pipe.execute(), strict=True)
+        for place, size, text in zip(own, told[::2], told[1::2], strict=True)
+    }
+
+
+def _letter(lane: str, redis_id: bytes, died_at: float, size: int, text: bytes) -> DeadLetter:
     body = read_body(text) if text else None
     fields = _described_fields(text) if body and text else ()
     return DeadLetter(lane, redis_id.decode(errors="replace"), died_at, size, body, fields)

@@ -87,6 +87,16 @@ def format_share(used: int | None, total: int | None) -> str:
     return ABSENT if used is None or not total else f"{100 * used // total}%"
 
 
+def format_percent(percent: float | None) -> str:
+    """97%"""
+    return ABSENT if percent is None or not math.isfinite(percent) else f"{percent:.0f}%"
+
+
+def format_celsius(degrees: float | None) -> str:
+    """61°C"""
+    return ABSENT if degrees is None or not math.isfinite(degrees) else f"{degrees:.0f}°C"
+
+
 def format_age(seconds: float) -> str:
     """8s, 3m12s, 2h05m or 4d03h: the two units that matter."""
     if not math.isfinite(seconds):

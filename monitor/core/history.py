@@ -1,10 +1,16 @@
-"""What changes from reading to reading: rates, the growth of lanes, and loads of models."""
+"""What changes from reading to reading: rates, durations, growth of lanes, the use of models, what workers did."""
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from monitor.core.snapshot import Snapshot, Trends, WorkerView
+from monitor.core.durations import Durations
+from monitor.core.model_history import ModelHistory
+from monitor.core.passive_workers import PassiveWorkers
+from monitor.core.rate_trend import RateTrend
+from monitor.core.recent_tasks import let_go
+from monitor.core.snapshot import Snapshot, Trends, WorkerHistory
+from monitor.core.worker_history import WorkerHistories
 from settings.records import WorkerRecord
 
 #: Rates and growth are those of the last minute.
@@ -12,9 +18,6 @@ RATE_SECONDS = 60.0
 
 #: Before so many seconds were watched no rate is told.
 LEAST_SECONDS = 10.0
-
-#: Loads are counted for so long.
-LOADS_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -26,28 +29,40 @@ class _Moment:
 
 
 class History:
-    """Watches the readings of one cluster, in order; keeps a minute of totals and ten of loads."""
+    """Watches the readings of one cluster, in order; keeps a minute of totals and ten of models and workers."""
 
     def __init__(self) -> None:
         self._moments: deque[_Moment] = deque()
-        self._loads: deque[tuple[float, str]] = deque()
+        self._models, self._workers, self._passive = ModelHistory(), WorkerHistories(), PassiveWorkers()
         self._records: dict[str, WorkerRecord] = {}
         self._done = self._failed = 0
+        self._done_trend, self._failed_trend, self._durations = RateTrend(), RateTrend(), Durations()
+        self._tasks_seconds: list[float] = []
 
     def observe(self, snapshot: Snapshot) -> Trends:
         """Takes a reading in and tells the trends up to it."""
         now = snapshot.at or 0.0
+        self._models.begin(now)
         self._watch_workers(snapshot, now)
+        self._workers.observe(snapshot.workers, now)
         ready = {lane.name: lane.ready for lane in snapshot.lanes if lane.ready}
         self._moments.append(_Moment(now, self._done, self._failed, ready))
         while now - self._moments[0].at > RATE_SECONDS:
             self._moments.popleft()
-        while self._loads and now - self._loads[0][0] > LOADS_SECONDS:
-            self._loads.popleft()
-        return self._trends()
+        trends = replace(
+            self._trends_of_minute(),
+            waits=self._durations.observe(snapshot.lanes, self._tasks_seconds, now),
+            passive=self._passive.observe(snapshot),
+        )
+        done, failed = self._done_trend.observe(now, self._done), self._failed_trend.observe(now, self._failed)
+        return trends if trends.done_per_minute is None else replace(trends, done_trend=done, failed_trend=failed)
+
+    def of_worker(self, worker_id: str) -> WorkerHistory | None:
+        """What one worker did; None for one that is not there."""
+        return self._workers.of(worker_id)
 
     def _watch_workers(self, snapshot: Snapshot, now: float) -> None:
-        known, self._records = self._records, {}
+        known, self._records, self._tasks_seconds = self._records, {}, []
         for worker in snapshot.workers:
             if worker.record is None:
                 continue
@@ -57,26 +72,35 @@ class History:
             if before is not None and before is not worker.record:
                 self._done += max(0, worker.record.done - before.done)
                 self._failed += max(0, worker.record.failed - before.failed)
-                self._loads.extend((now, model) for model in _loaded_between(before, worker))
+                self._models.compare(before, worker.record, now)
+                self._tasks_seconds.extend(_in_hand_seconds(before, worker.record))
 
-    def _trends(self) -> Trends:
+    def _trends_of_minute(self) -> Trends:
         first, last = self._moments[0], self._moments[-1]
-        loads = dict(Counter(model for _, model in self._loads))
+        watched = self._models.watched_seconds(last.at)
+        trends = Trends(
+            loads=self._models.counts("load"),
+            unloads=self._models.counts("unload"),
+            swaps=self._models.counts("swap"),
+            uses=self._models.counts("use"),
+            watched_seconds=watched if watched >= LEAST_SECONDS else None,
+        )
         if (seconds := last.at - first.at) < LEAST_SECONDS:
-            return Trends(loads=loads)
+            return trends
         growth = {
             name: 60 * change / seconds
             for name in first.ready.keys() | last.ready.keys()
             if (change := last.ready.get(name, 0) - first.ready.get(name, 0))
         }
-        return Trends(
-            60 * (last.done - first.done) / seconds, 60 * (last.failed - first.failed) / seconds, growth, loads
+        return replace(
+            trends,
+            done_per_minute=60 * (last.done - first.done) / seconds,
+            failed_per_minute=60 * (last.failed - first.failed) / seconds,
+            growth_per_minute=growth,
         )
 
 
-def _loaded_between(before: WorkerRecord, worker: WorkerView) -> Iterator[str]:
-    if worker.record and worker.record.models != before.models:
-        known = {(model.model, model.loaded_at) for model in before.models}
-        for model in worker.record.models:
-            if (model.model, model.loaded_at) not in known:
-                yield model.model
+def _in_hand_seconds(before: WorkerRecord, now: WorkerRecord) -> Iterator[float]:
+    """How long each task was in hand that has gone: until the middle between two beats, by the worker's clock."""
+    gone_at = (before.sent_at + now.sent_at) / 2
+    return (max(0.0, gone_at - task.started_at) for task in let_go(before, now))

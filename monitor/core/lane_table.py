@@ -6,8 +6,9 @@ from typing import Any
 from monitor.core.formatting import ABSENT, format_age
 from monitor.core.queue_table import count_cell
 from monitor.core.snapshot import LaneView, Snapshot
+from monitor.core.spread import Spread, format_percentiles
 from monitor.core.table import Cell, Column, Table, cell
-from monitor.core.view import NOTHING_CHOSEN, Rows, View, arrange, empty_text
+from monitor.core.view import NOTHING_CHOSEN, Rows, View, arrange, empty_text, with_troubles
 from settings.lane_names import PRIORITIES
 
 COLUMNS: tuple[Column, ...] = (
@@ -22,6 +23,9 @@ COLUMNS: tuple[Column, ...] = (
     Column("per min", least=7, most=9, rank=8, right=True),
 )
 
+#: The last of the table.
+WAITS = Column("waits p50/p95 (n)", least=17, most=24, rank=9, right=True)
+
 #: Shown while any lane is paused.
 STATE = Column("state", least=8, most=8, rank=2)
 
@@ -35,27 +39,43 @@ ORDERS: dict[str, Callable[[LaneView], Any]] = {
     "dead": lambda lane: (-lane.dead, lane.name),
 }
 
+#: What the words of a filter can be about.
+FIELDS: dict[str, Callable[[LaneView], str]] = {
+    "state": lambda lane: PAUSED.text if lane.is_paused else "",
+    "queue": lambda lane: lane.queue,
+    "model": lambda lane: lane.model or "",
+    "priority": lambda lane: lane.priority,
+    "lane": lambda lane: lane.name,
+}
+
 
 def lane_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
     """A row a list of messages."""
-    shown = (lane for lane in snapshot.lanes if lane.dead or lane.is_paused or not view.trouble_only)
-    lanes = arrange(shown, view, _searchable, ORDERS)
-    growth = snapshot.trends.growth_per_minute
-    columns, rows = COLUMNS, Rows(lanes, lambda lane: _row(lane, growth.get(lane.name)))
+    shown = (lane for lane in snapshot.lanes if view.shows(lane.name))
+    fields = with_troubles(FIELDS, view, lambda lane: lane.name)
+    lanes = arrange(shown, view, fields, ORDERS)
+    growth, waits = snapshot.trends.growth_per_minute, snapshot.trends.waits.waited_in
+
+    def row(lane: LaneView) -> tuple[Cell, ...]:
+        return *lane_row(lane, growth.get(lane.name)), _waits(waits.get(lane.name))
+
+    columns, rows = (*COLUMNS, WAITS), Rows(lanes, row)
     if any(lane.is_paused for lane in snapshot.lanes):
-        columns, rows = (STATE, *COLUMNS), Rows(lanes, lambda lane: (_state(lane), *_row(lane, growth.get(lane.name))))
-    return Table(columns, rows, empty_text(snapshot, view, "No queues."), tuple(x.name for x in lanes), tuple(ORDERS))
-
-
-def _searchable(lane: LaneView) -> str:
-    return f"{lane.name} {PAUSED.text}" if lane.is_paused else lane.name
+        columns, rows = (STATE, *columns), Rows(lanes, lambda lane: (_state(lane), *row(lane)))
+    empty, ids = empty_text(snapshot, view, "No queues."), tuple(lane.name for lane in lanes)
+    return Table(columns, rows, empty, ids, tuple(ORDERS), tuple(fields))
 
 
 def _state(lane: LaneView) -> Cell:
     return PAUSED if lane.is_paused else Cell(ABSENT, "faint")
 
 
-def _row(lane: LaneView, growth: float | None) -> tuple[Cell, ...]:
+def _waits(spread: Spread | None) -> Cell:
+    return Cell(format_percentiles(spread)) if spread else Cell(ABSENT, "faint")
+
+
+def lane_row(lane: LaneView, growth: float | None) -> tuple[Cell, ...]:
+    """The cells of `COLUMNS`."""
     return (
         cell(lane.queue),
         cell(lane.model) if lane.model else Cell("(any)", "faint"),

@@ -7,6 +7,7 @@ from monitor.core.dead_letters import DeadLetter
 from monitor.core.formatting import ABSENT, format_age, printable
 from monitor.core.table import Cell, Column, Table, cell
 from monitor.core.view import NOTHING_CHOSEN, Rows, View, arrange
+from settings.lane_names import LaneName
 
 COLUMNS = (
     Column("error", least=20, most=80, rank=0),
@@ -26,6 +27,16 @@ ORDERS: dict[str, Callable[[DeadLetter], Any]] = {
     "actor": lambda letter: (letter.body.actor_name if letter.body else "", -letter.died_at, letter.redis_id),
 }
 
+#: What the words of a filter can be about.
+FIELDS: dict[str, Callable[[DeadLetter], str]] = {
+    "error": lambda letter: letter.error,
+    "actor": lambda letter: letter.body.actor_name if letter.body else "",
+    "model": lambda letter: (letter.body and letter.body.model) or "",
+    "task": lambda letter: letter.name,
+    "queue": lambda letter: LaneName.parse(letter.lane).queue,
+    "lane": lambda letter: letter.lane,
+}
+
 
 def letter_id(letter: DeadLetter) -> str:
     """What tells a letter from all others, in the queues of a cluster."""
@@ -33,16 +44,22 @@ def letter_id(letter: DeadLetter) -> str:
 
 
 def letter_table(
-    letters: Sequence[DeadLetter], now: float, view: View = NOTHING_CHOSEN, nothing: str = NO_LETTERS
+    letters: Sequence[DeadLetter],
+    now: float,
+    view: View = NOTHING_CHOSEN,
+    nothing: str = NO_LETTERS,
+    *,
+    has_older: bool = False,
 ) -> Table:
-    """A row a letter."""
+    """A row a letter; where there are older ones that were not read, those that are alike may be more."""
     alike: dict[str, int] = {}
     for letter in letters:
         alike[letter.error] = alike.get(letter.error, 0) + 1
-    shown = arrange(letters, view, _searchable, ORDERS)
+    shown = arrange(letters, view, FIELDS, ORDERS)
     empty = f"Nothing matches {printable(view.words)}: esc clears the filter" if view.words else nothing
-    rows = Rows(shown, lambda letter: _row(letter, alike[letter.error], now))
-    return Table(COLUMNS, rows, empty, tuple(map(letter_id, shown)), tuple(ORDERS))
+    rows = Rows(shown, lambda letter: _row(letter, f"{alike[letter.error]}{'+' if has_older else ''}", now))
+    names = tuple(letter.name for letter in shown)
+    return Table(COLUMNS, rows, empty, tuple(map(letter_id, shown)), tuple(ORDERS), tuple(FIELDS), names)
 
 
 def letter_text(letter: DeadLetter) -> str:
@@ -65,16 +82,11 @@ def _lines(letter: DeadLetter) -> Iterator[str]:
     yield from (body.options.traceback or "").splitlines()
 
 
-def _searchable(letter: DeadLetter) -> str:
-    names = (letter.body.actor_name, letter.body.message_id) if letter.body else ()
-    return " ".join([letter.error, letter.lane, *names])
-
-
-def _row(letter: DeadLetter, alike: int, now: float) -> tuple[Cell, ...]:
+def _row(letter: DeadLetter, alike: str, now: float) -> tuple[Cell, ...]:
     body = letter.body
     return (
         cell(f" {letter.error}", "bad"),
-        Cell(str(alike)),
+        Cell(alike),
         cell(body.actor_name if body else ABSENT),
         cell((body and body.model) or ABSENT),
         Cell(str(letter.tries) if body else ABSENT),

@@ -1,36 +1,45 @@
 """A snapshot as text and as JSON, for pipes, logs and scripts."""
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
 from pydantic import TypeAdapter
 
+from monitor.core.event_table import event_table
 from monitor.core.queue_table import queue_table
 from monitor.core.snapshot import Snapshot
 from monitor.core.summary import summarise
-from monitor.core.table import GAP, Cell, Layout, Table
+from monitor.core.table import GAP, Cell, Table, table_lines
+from monitor.core.totals import sum_up
+from monitor.core.totals_text import known_lines
 from monitor.core.trouble import Trouble
 from monitor.core.trouble_table import trouble_table
 from monitor.core.worker_table import worker_table
 
 _SNAPSHOT = TypeAdapter(Snapshot)
 
+#: What the exit code is made of, below the troubles.
+EXIT_CODE = "Exit code 1 for any ✖; ▲ alone are warnings, with exit code 0."
+
 
 def to_text(snapshot: Snapshot, troubles: Sequence[Trouble] = ()) -> str:
     """Aligned columns, each as wide as its content; what is wrong comes first."""
     headline = "  ".join(word.text for word in _headline(snapshot))
-    tables = [*([trouble_table(troubles)] if troubles else []), queue_table(snapshot), worker_table(snapshot)]
-    return "\n".join([headline, *(line for table in tables for line in ("", *_lines(table)))])
+    told = [[*_lines(trouble_table(troubles)), EXIT_CODE]] if troubles else []
+    totals = ["".join(piece.text for piece in line)[GAP:].rstrip() for line in known_lines(snapshot)]
+    happened = [_lines(event_table(snapshot))] if snapshot.events or snapshot.audit else []
+    blocks = ([headline, *totals], *told, _lines(queue_table(snapshot)), _lines(worker_table(snapshot)), *happened)
+    return "\n\n".join("\n".join(lines) for lines in blocks)
 
 
 def to_json(snapshot: Snapshot, troubles: Sequence[Trouble] = ()) -> str:
     """Everything that is known, as a JSON object in plain ASCII."""
     # pydantic writes nan as null, which json does not; json escapes what a terminal would obey, which pydantic may not.
-    fields = {**json.loads(_SNAPSHOT.dump_json(snapshot)), "troubles": [asdict(trouble) for trouble in troubles]}
-    return json.dumps(fields, indent=2)
+    known = json.loads(_SNAPSHOT.dump_json(snapshot))
+    derived = {"totals": asdict(sum_up(snapshot)), "troubles": [asdict(trouble) for trouble in troubles]}
+    return json.dumps({**known, **derived}, indent=2)
 
 
 def _headline(snapshot: Snapshot) -> tuple[Cell, ...]:
@@ -40,8 +49,6 @@ def _headline(snapshot: Snapshot) -> tuple[Cell, ...]:
 
 
 def _lines(table: Table) -> Iterator[str]:
-    layout = Layout(table, sys.maxsize, measured=sys.maxsize)
-    for row in (layout.header, *map(layout.place, table.rows)):
-        yield "".join(piece.text for piece in row)[GAP:].rstrip()
+    yield from table_lines(table)
     if not table.rows and table.empty:
         yield table.empty

@@ -1,7 +1,7 @@
 """What an operator is asked before something is changed, and what is done then."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from monitor.core.told import Told
 
@@ -19,3 +19,11 @@ class Plan:
     """Only who types this goes on."""
     asks_for: tuple[str, ...] | None = None
     """A text is to be typed, such as one of these."""
+
+
+def sparing(plan: Plan, hidden: int) -> Plan:
+    """The plan, whose question says how many are marked too and are left alone because a filter hides them."""
+    if not hidden:
+        return plan
+    left = f"{hidden} more marked, which the filter hides: left as {'it is' if hidden == 1 else 'they are'}."
+    return replace(plan, question=f"{plan.question}\n{left}")

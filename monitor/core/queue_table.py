@@ -25,15 +25,19 @@ ORDERS: dict[str, Callable[[QueueCounts], Any]] = {
     "dead": lambda queue: (-queue.dead, queue.queue),
 }
 
+#: What the words of a filter can be about.
+FIELDS: dict[str, Callable[[QueueCounts], str]] = {"queue": lambda queue: queue.queue}
+
 
 def queue_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
-    """A row a queue, by name."""
+    """A row a queue, by name; a trouble of a lane is one of its queue too."""
     paused = snapshot.paused
-    shown = (queue for queue in snapshot.queues if queue.dead or queue.queue in paused or not view.trouble_only)
-    queues = arrange(shown, view, lambda queue: queue.queue, ORDERS)
+    of_lanes = {lane.queue for lane in snapshot.lanes if view.shows(lane.name)}
+    shown = (queue for queue in snapshot.queues if queue.queue in of_lanes or view.shows(queue.queue))
+    queues = arrange(shown, view, FIELDS, ORDERS)
     ids = tuple(queue.queue for queue in queues)
     rows = Rows(queues, lambda queue: _row(queue, queue.queue in paused))
-    return Table(COLUMNS, rows, empty_text(snapshot, view, "No queues."), ids, tuple(ORDERS))
+    return Table(COLUMNS, rows, empty_text(snapshot, view, "No queues."), ids, tuple(ORDERS), tuple(FIELDS))
 
 
 def _row(queue: QueueCounts, is_paused: bool) -> tuple[Cell, ...]:

@@ -1,9 +1,10 @@
 """The tasks that workers had in hand and have no longer."""
 
 from collections import deque
+from collections.abc import Iterator
 
 from monitor.core.snapshot import RecentTask, WorkerView
-from settings.records import WorkerRecord
+from settings.records import TaskRecord, WorkerRecord
 
 #: So many are kept, the latest.
 MOST_RECENT = 100
@@ -30,7 +31,11 @@ class RecentTasks:
         return tuple(self._recent)
 
     def _note(self, worker_id: str, before: WorkerRecord, now: WorkerRecord) -> None:
-        kept = {task.message_id for task in now.running}
-        for task in before.running:
-            if task.message_id not in kept:
-                self._recent.appendleft(RecentTask(worker_id, task, now.sent_at))
+        for task in let_go(before, now):
+            self._recent.appendleft(RecentTask(worker_id, task, now.sent_at))
+
+
+def let_go(before: WorkerRecord, now: WorkerRecord) -> Iterator[TaskRecord]:
+    """The tasks of a worker's record that are not in its next one."""
+    kept = {task.message_id for task in now.running}
+    return (task for task in before.running if task.message_id not in kept)

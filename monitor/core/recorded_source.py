@@ -8,6 +8,7 @@ from monitor.core.formatting import printable
 from monitor.core.recording import RecordingReader, RecordingUnreadable, RecordingWriter
 from monitor.core.snapshot import Snapshot
 from monitor.core.source import Source, SourceState
+from monitor.core.worker_history import WorkerHistories
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +30,9 @@ class RecordingSource:
         """Whether the readings are still kept."""
         return "recording" if self._is_writing else "not recording"
 
-    def watch(self, page: str) -> None:
+    def watch(self, page: str, about: str = "") -> None:
         """Tells the source which page is open."""
-        self._source.watch(page)
+        self._source.watch(page, about)
 
     def read(self) -> Snapshot:
         """Takes a reading and keeps it; a full disk ends the recording and not the monitor."""
@@ -57,6 +58,7 @@ class ReplaySource:
         self.header = self._reader.header
         self.address = printable(f"{self.header.address} in {path.name}")
         self._latest, self._next = Snapshot(), self._reader.read()
+        self._histories, self._opened = WorkerHistories(), ""
         if self._next is None:
             raise RecordingUnreadable(f"{printable(str(path))} holds no reading")
 
@@ -65,18 +67,21 @@ class ReplaySource:
         """Whether there are more readings."""
         return "ended" if self._next is None else "replay"
 
-    def watch(self, page: str) -> None:
-        """The readings are what they were."""
+    def watch(self, page: str, about: str = "") -> None:
+        """The readings are what they were; what an open worker did is made of them."""
+        self._opened = about if page == "worker" else ""
 
     def read(self) -> Snapshot:
         """The next reading; a broken one ends the recording."""
         if self._next is not None:
             self._latest, self._next = self._next, None
+            self._histories.observe(self._latest.workers, self._latest.at or 0.0)
             try:
                 self._next = self._reader.read()
             except RecordingUnreadable as error:
                 self._latest = replace(self._latest, error=str(error))
-        return self._latest
+        history = self._histories.of(self._opened)
+        return replace(self._latest, histories={self._opened: history}) if history else self._latest
 
     def close(self) -> None:
         """Closes the file."""

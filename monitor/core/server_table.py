@@ -1,13 +1,14 @@
 """What Redis says of itself as two tables: facts, and its keys by kind."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from monitor.core.formatting import ABSENT, format_age, format_bytes, format_count, format_share
 from monitor.core.server_view import KeyKind, ServerView
 from monitor.core.snapshot import Snapshot
-from monitor.core.sparkline import sparkline
+from monitor.core.sparkline import scale_top, sparkline
 from monitor.core.table import Cell, Column, Table, Tone, cell
-from monitor.core.view import NOTHING_CHOSEN, View, empty_text, matches
+from monitor.core.view import NOTHING_CHOSEN, View, empty_text
+from monitor.core.words import Fields, narrow
 
 FACT_COLUMNS = (
     Column("what", least=11, most=14, rank=0),
@@ -23,6 +24,16 @@ KIND_COLUMNS = (
     Column("each", least=10, most=12, rank=4, right=True),
 )
 
+_Row = tuple[Cell, ...]
+
+#: What the words of a filter can be about.
+FACT_FIELDS: dict[str, Callable[[_Row], str]] = {
+    "what": lambda row: row[0].text,
+    "now": lambda row: row[1].text,
+    "besides": lambda row: row[2].text,
+}
+KIND_FIELDS: dict[str, Callable[[_Row], str]] = {"kind": lambda row: row[0].text}
+
 NOT_READ = "Redis has not told yet."
 
 #: The cells of a trend.
@@ -31,29 +42,29 @@ TREND_CELLS = 30
 #: Above this share of its limit the memory is shown as nearly used.
 NEARLY_USED_PERCENT = 90
 
-#: The scales of the trends reach this far at least.
+#: The scales of the trends, whose tops stand beside them, reach this far at least.
 LEAST_COMMANDS, LEAST_ANSWER_MS = 100.0, 5.0
 
 
 def server_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
     """A row a fact."""
-    rows = [row for row in _facts(snapshot.server) if _is_shown(row, view)] if snapshot.server else []
+    rows = _shown(_facts(snapshot.server) if snapshot.server else (), view, FACT_FIELDS)
     ids = tuple(row[0].text for row in rows)
-    return Table(FACT_COLUMNS, rows, empty_text(snapshot, view, NOT_READ), ids)
+    return Table(FACT_COLUMNS, rows, empty_text(snapshot, view, NOT_READ), ids, fields=tuple(FACT_FIELDS))
 
 
 def key_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
     """A row a kind of keys."""
     kinds = snapshot.server.kinds if snapshot.server else ()
     whole = sum(kind.bytes or 0 for kind in kinds)
-    rows = [row for row in (_kind_row(kind, whole) for kind in kinds) if _is_shown(row, view)]
+    rows = _shown((_kind_row(kind, whole) for kind in kinds), view, KIND_FIELDS)
     empty = empty_text(snapshot, view, "No keys." if snapshot.server else NOT_READ)
-    return Table(KIND_COLUMNS, rows, empty, tuple(row[0].text for row in rows))
+    return Table(KIND_COLUMNS, rows, empty, tuple(row[0].text for row in rows), fields=tuple(KIND_FIELDS))
 
 
-def _is_shown(row: tuple[Cell, ...], view: View) -> bool:
-    is_trouble = any(piece.tone in ("warn", "bad") for piece in row)
-    return (is_trouble or not view.trouble_only) and matches(" ".join(piece.text for piece in row), view.words)
+def _shown(rows: Iterable[_Row], view: View, fields: Fields[_Row]) -> list[_Row]:
+    found = narrow(rows, view.words, fields)
+    return [row for row in found if not view.trouble_only or any(piece.tone in ("warn", "bad") for piece in row)]
 
 
 def _facts(server: ServerView) -> Iterator[tuple[Cell, ...]]:
@@ -66,9 +77,9 @@ def _facts(server: ServerView) -> Iterator[tuple[Cell, ...]]:
     rejected = f"{_number(server.clients_rejected)} rejected"
     yield _fact("clients", clients, rejected, tone_besides="warn" if server.clients_rejected else "plain")
     commands = f"{_number(server.commands_per_second)} a second"
-    yield _fact("commands", commands, sparkline(server.commands_trend, TREND_CELLS, LEAST_COMMANDS))
+    yield _fact("commands", commands, _trend(server.commands_trend, LEAST_COMMANDS))
     answer = ABSENT if server.answer_ms is None else f"{server.answer_ms:.1f} ms to answer"
-    yield _fact("latency", answer, sparkline(server.answer_trend, TREND_CELLS, LEAST_ANSWER_MS))
+    yield _fact("latency", answer, _trend(server.answer_trend, LEAST_ANSWER_MS, " ms"))
     slowest = ", ".join(f"{command} {milliseconds:.2f} ms" for command, milliseconds in server.slowest)
     yield _fact("slowest", slowest or ABSENT, "99 of 100 calls are quicker" if slowest else "")
     network = f"{_kib(server.kib_in_per_second)} in, {_kib(server.kib_out_per_second)} out"
@@ -84,6 +95,13 @@ def _fact(
     what: str, now: str, besides: str = "", tone: Tone = "plain", tone_besides: Tone = "plain"
 ) -> tuple[Cell, ...]:
     return Cell(what, "title"), cell(now, tone), cell(besides, tone_besides)
+
+
+def _trend(values: Sequence[float], least: float, unit: str = "") -> str:
+    if not values:
+        return ""
+    top = scale_top(values, least)
+    return f"{sparkline(values, TREND_CELLS, top)} of {top:,.0f}{unit}"
 
 
 def _up(server: ServerView) -> str:

@@ -4,8 +4,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from monitor.core.audit import AuditEvent
+from monitor.core.event import Event
 from monitor.core.listed_tasks import ListedTask
 from monitor.core.server_view import ServerView
+from monitor.core.spread import Waits
+from settings.capacity import Capacity
 from settings.lane_names import Priority
 from settings.records import LATE_AFTER_SECONDS, QueueCounts, TaskRecord, WorkerRecord
 
@@ -73,6 +76,55 @@ class Trends:
     """Lanes whose waiting messages become more, or fewer, and by how many."""
     loads: dict[str, int] = field(default_factory=dict)
     """Models that were loaded in the last ten minutes, and how often, the first time that was seen left aside."""
+    done_trend: tuple[float, ...] = ()
+    """The rates of the last ten minutes, a point each ten seconds, the newest at the end."""
+    failed_trend: tuple[float, ...] = ()
+    waits: Waits = field(default_factory=Waits)
+    unloads: dict[str, int] = field(default_factory=dict)
+    """Models that left a device's memory in the last ten minutes, for whatever reason."""
+    swaps: dict[str, int] = field(default_factory=dict)
+    """Those of the loads for which others had to leave."""
+    uses: dict[str, int] = field(default_factory=dict)
+    """How often models were used in the same time; all but the loads found them in memory."""
+    watched_seconds: float | None = None
+    """How much of the last ten minutes was watched."""
+    passive: dict[str, float] = field(default_factory=dict)
+    """Workers that have taken nothing for a while although tasks wait for what they hold, and for how many seconds."""
+
+
+@dataclass(frozen=True)
+class StateChange:
+    """A worker came into a state, or was first seen in it; idle and busy count as `serving`."""
+
+    at: float
+    state: str
+
+
+@dataclass(frozen=True)
+class Minute:
+    """What a worker did in a minute; `None` is what nobody can tell."""
+
+    begin: float
+    done: int
+    failed: int
+    busy_share: float | None
+    """Of its beats, in percent: those at which it had tasks in hand."""
+    gpu_percent: float | None
+    """The most that its device told."""
+    memory_used: int | None
+    """The last that its device told."""
+
+
+@dataclass(frozen=True)
+class WorkerHistory:
+    """What a worker did since the monitor looks, or in the last ten minutes of it."""
+
+    since: float
+    minutes: tuple[Minute, ...]
+    """The newest at the end, which goes on."""
+    changes: tuple[StateChange, ...]
+    asked_at: float | None = None
+    """When it last looked for tasks with nothing in hand, as Redis knows."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +142,11 @@ class Snapshot:
     redis: RedisView | None = None
     trends: Trends = Trends()
     tasks: tuple[ListedTask, ...] = ()
-    """The first of each lane and its newest dead letters; read while their page is open."""
+    """The first of each lane and its newest dead letters; read while their page is open, or one of the lanes."""
+    capacities: dict[str, Capacity] = field(default_factory=dict)
+    """How fast the model of the open lane is worked off, by its name; read while one is open."""
+    histories: dict[str, WorkerHistory] = field(default_factory=dict)
+    """What the open worker did, by its id; told while one is open."""
     recent_tasks: tuple[RecentTask, ...] = ()
     """The latest that workers have let go, first the newest."""
     server: ServerView | None = None
@@ -99,6 +155,8 @@ class Snapshot:
     """Queues and lanes that operators have paused, and who did."""
     audit: tuple[AuditEvent, ...] = ()
     """What operators did last, the newest first."""
+    events: tuple[Event, ...] = ()
+    """What was seen to happen, the newest first."""
 
     def count_workers(self, liveness: Liveness) -> int:
         """How many workers are live, late or lost."""

@@ -9,6 +9,7 @@ import redis
 
 from monitor.core.address import shown_address
 from monitor.core.audit import ask_audit, read_audit
+from monitor.core.event_log import EventLog
 from monitor.core.formatting import printable
 from monitor.core.history import History
 from monitor.core.known_workers import KnownWorkers
@@ -48,8 +49,8 @@ class Source(Protocol):
     def state(self) -> SourceState:
         """What the readings are."""
 
-    def watch(self, page: str) -> None:
-        """Which page is open; what only one page shows is read while it is open."""
+    def watch(self, page: str, about: str = "") -> None:
+        """Which page is open, and of what if it is about one thing; what only it shows is read while it is open."""
 
     def read(self) -> Snapshot:
         """Takes a reading; a failure to do so is told in the snapshot."""
@@ -71,6 +72,7 @@ class RedisSource:
         self._finder = TaskFinder(self._client, self._results)
         self._latest = Snapshot()
         self._workers, self._history, self._recent = KnownWorkers(), History(), RecentTasks()
+        self._events = EventLog()
         self._page = PageReading("")
         self._redis: RedisView | None = None
         self._readings = 0
@@ -80,10 +82,10 @@ class RedisSource:
         """HOST:PORT of the Redis that is read."""
         return shown_address(find_redis_url(self._settings))
 
-    def watch(self, page: str) -> None:
+    def watch(self, page: str, about: str = "") -> None:
         """Which page is open; a page that is opened again begins anew."""
-        if page != self._page.page:
-            self._page = PageReading(page)
+        if (page, about) != (self._page.page, self._page.about):
+            self._page = PageReading(page, about)
 
     def read(self) -> Snapshot:
         """Takes a reading; without an answer it is the previous one with the error."""
@@ -136,9 +138,11 @@ class RedisSource:
         views = read_lanes(lists, counts, now, paused)
         workers = self._workers.update(beats, zip(stale, texts[1:], strict=True), now)
         snapshot = Snapshot(now, read_queues(names, lists, counts), workers, None, views, self._redis)
-        trends, recent_tasks = self._history.observe(snapshot), self._recent.observe(workers)
-        did = read_audit(audit)
-        seen = replace(snapshot, trends=trends, recent_tasks=recent_tasks, paused=paused, audit=did)
+        trends, events = self._history.observe(snapshot), self._events.observe(snapshot)
+        recent_tasks, did = self._recent.observe(workers), read_audit(audit)
+        seen = replace(snapshot, trends=trends, recent_tasks=recent_tasks, paused=paused, audit=did, events=events)
+        if page.page == "worker" and (history := self._history.of_worker(page.about)):
+            seen = replace(seen, histories={page.about: history})
         return page.add_to(seen, answers[own:], self._database)
 
     def _ask_all(self, pipeline: Any) -> int:

@@ -1,5 +1,6 @@
 """A table of toned cells, and its layout in a given width."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -46,11 +47,28 @@ class Table:
     ids: Sequence[str] = ()
     orders: tuple[str, ...] = ()
     """What it can be sorted by."""
+    fields: tuple[str, ...] = ()
+    """What a filter can be about."""
+    names: Sequence[str] = ()
+    """What each row is called, where that is not its id."""
+    note: str = ""
+    """Something to know of its columns, beside its title."""
+
+    def name_of(self, row_id: str) -> str:
+        """What a row is called, for somebody who looks for it elsewhere."""
+        return self.names[self.ids.index(row_id)] if self.names else row_id
 
 
 def cell(text: str, tone: Tone = "plain") -> Cell:
     """A cell of any text, made harmless."""
     return Cell(printable(text), tone)
+
+
+def table_lines(table: Table) -> Iterator[str]:
+    """The table as text: each column is as wide as its content."""
+    layout = Layout(table, sys.maxsize, measured=sys.maxsize)
+    for row in (layout.header, *map(layout.place, table.rows)):
+        yield "".join(piece.text for piece in row)[GAP:].rstrip()
 
 
 class Layout:
@@ -78,6 +96,10 @@ class Layout:
             if x < end:
                 return self._table.columns[index].title
         return None
+
+    def cuts(self, row: tuple[Cell, ...]) -> bool:
+        """Whether some of the row's text has no room."""
+        return any(cell_width(piece.text) > self._widths.get(index, 0) for index, piece in enumerate(row))
 
     def place(self, row: tuple[Cell, ...]) -> tuple[Cell, ...]:
         """The row's cells in their final widths, with the gaps before them."""

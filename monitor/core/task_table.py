@@ -1,7 +1,7 @@
 """The tasks as a table: those that workers have in hand, the first of each lane, the dead, those that have gone."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from monitor.core.formatting import ABSENT, format_age, format_count
@@ -51,6 +51,8 @@ class TaskRow:
     seconds: float | None
     """For how long it has been there."""
     order: tuple[Any, ...] = ()
+    worker_id: str = ""
+    """Who has it in hand."""
 
     @property
     def name(self) -> str:
@@ -66,13 +68,23 @@ ORDERS: dict[str, Callable[[TaskRow], Any]] = {
     "model": lambda row: (row.model or "", row.row_id),
 }
 
+#: What the words of a filter can be about.
+FIELDS: dict[str, Callable[[TaskRow], str]] = {
+    "state": lambda row: STATES[row.state][0],
+    "task": lambda row: f"{row.name} {row.redis_id}",
+    "actor": lambda row: row.actor or "",
+    "model": lambda row: row.model or "",
+    "worker": lambda row: row.worker_id,
+    "where": lambda row: row.where,
+}
+
 
 def task_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
-    """A row a task."""
-    shown = (row for row in task_rows(snapshot) if row.state == "dead" or not view.trouble_only)
-    rows = arrange(shown, view, _searchable, ORDERS)
-    empty = empty_text(snapshot, view, NO_TASKS)
-    return Table(COLUMNS, Rows(rows, _row), empty, tuple(row.row_id for row in rows), tuple(ORDERS))
+    """A row a task; in trouble are the dead, and those in the hands of a worker that is."""
+    shown = (row for row in task_rows(snapshot) if row.state == "dead" or view.shows(row.worker_id))
+    rows = arrange(shown, view, FIELDS, ORDERS)
+    empty, ids = empty_text(snapshot, view, NO_TASKS), tuple(row.row_id for row in rows)
+    return Table(COLUMNS, Rows(rows, _row), empty, ids, tuple(ORDERS), tuple(FIELDS), tuple(row.name for row in rows))
 
 
 def find_row(snapshot: Snapshot, row_id: str) -> TaskRow | None:
@@ -100,7 +112,8 @@ def _in_hand(worker: WorkerView) -> Iterator[TaskRow]:
         own = arriving_on(record, task.model)
         state: State = "loading" if own or record.loading else "running"
         where = f"{worker.worker_id}, {describe_progress(own)}" if own else worker.worker_id
-        yield _of_worker(f"{worker.worker_id} {task.message_id}", state, where, task, seconds, (-seconds,))
+        row = _of_worker(f"{worker.worker_id} {task.message_id}", state, where, task, seconds, (-seconds,))
+        yield replace(row, worker_id=worker.worker_id)
 
 
 def _of_worker(
@@ -131,10 +144,6 @@ def _listed(snapshot: Snapshot) -> Iterator[TaskRow]:
             None if task.since is None else max(0.0, now - task.since),
             (task.lane, task.position),
         )
-
-
-def _searchable(row: TaskRow) -> str:
-    return " ".join([STATES[row.state][0], row.name, row.redis_id, row.actor or "", row.model or "", row.where])
 
 
 def _row(row: TaskRow) -> tuple[Cell, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from monitor.core.formatting import format_age, format_bytes, format_count, format_memory, printable
+from monitor.core.passive_workers import waiting_by_model, waiting_for
 from monitor.core.snapshot import LaneView, Snapshot, WorkerView
 from settings import keys
 from settings.arriving import arriving_on
@@ -35,8 +36,11 @@ MOST_OF_A_KIND = 3
 #: The kinds in the order of their weight.
 KINDS = (
     *("redis", "unserved", "lost", "quarantine", "dead", "stuck"),
-    *("late", "paused", "growing", "thrash", "memory", "leak", "clock", "version"),
+    *("late", "passive", "paused", "growing", "thrash", "memory", "leak", "clock", "version"),
 )
+
+#: With these a queue stands still, and with it its lanes in which something waits.
+STANDING_STILL = ("unserved", "paused")
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class Trouble:
     kind: str
     about: str
     text: str
+    others: int = 0
+    """How many more of its kind it stands for; it tells of these alone then."""
 
 
 def find_troubles(snapshot: Snapshot, task_seconds: float) -> tuple[Trouble, ...]:
@@ -62,12 +68,24 @@ def find_troubles(snapshot: Snapshot, task_seconds: float) -> tuple[Trouble, ...
     return tuple(sorted(folded, key=lambda trouble: trouble.severity != "bad"))
 
 
+def find_troubled(snapshot: Snapshot, task_seconds: float) -> dict[str, str]:
+    """The kinds of the troubles of each worker, lane, queue and model; a lane that stands still has its queue's too."""
+    kinds: dict[str, list[str]] = defaultdict(list)
+    for trouble in _all(snapshot, task_seconds):
+        kinds[trouble.about].append(trouble.kind)
+    still = {name: own for name, found in kinds.items() if (own := [kind for kind in found if kind in STANDING_STILL])}
+    for lane in snapshot.lanes:
+        if lane.queue in still and (lane.ready or lane.is_paused):
+            kinds[lane.name] += still[lane.queue]
+    return {name: " ".join(dict.fromkeys(found)) for name, found in kinds.items()}
+
+
 def _fold(troubles: list[Trouble]) -> list[Trouble]:
     if len(troubles) <= MOST_OF_A_KIND:
         return troubles
     first, rest = troubles[0], len(troubles) - 1
     text = f"and {format_count(rest)} more like it ({', '.join(printable(each.about) for each in troubles[1:3])}, …)"
-    return [first, Trouble(first.severity, first.kind, f"{rest} more", text)]
+    return [first, Trouble(first.severity, first.kind, f"{rest} more", text, rest)]
 
 
 def _all(snapshot: Snapshot, task_seconds: float) -> Iterator[Trouble]:
@@ -75,6 +93,7 @@ def _all(snapshot: Snapshot, task_seconds: float) -> Iterator[Trouble]:
     yield from _of_queues(snapshot)
     for worker in snapshot.workers:
         yield from _of_worker(worker, task_seconds)
+    yield from _of_passive(snapshot)
     yield from _of_lanes(snapshot)
     for name, who in snapshot.paused.items():
         waiting = sum(lane.ready for lane in snapshot.lanes if name in (lane.name, lane.queue))
@@ -102,15 +121,14 @@ def _of_redis(snapshot: Snapshot) -> Iterator[Trouble]:
 
 
 def _of_queues(snapshot: Snapshot) -> Iterator[Trouble]:
-    served = {queue for worker in snapshot.workers for queue in _served(worker)}
     for queue in snapshot.queues:
-        if queue.ready and queue.queue not in served:
+        if queue.ready and not any(queue.queue in served_queues(worker) for worker in snapshot.workers):
             device = " with a device" if queue.queue == keys.INFERENCE_QUEUE else ""
             text = f"{_tasks(queue.ready)} wait and no live worker{device} serves them; start one: dramatiq actors"
             yield Trouble("bad", "unserved", queue.queue, text)
 
 
-def _served(worker: WorkerView) -> tuple[str, ...]:
+def served_queues(worker: WorkerView) -> tuple[str, ...]:
     """The queues whose tasks a worker takes, or will when it has started."""
     if (record := worker.record) is None or worker.liveness == "lost" or record.state == "draining":
         return ()
@@ -120,14 +138,18 @@ def _served(worker: WorkerView) -> tuple[str, ...]:
 
 
 def _of_worker(worker: WorkerView, task_seconds: float) -> Iterator[Trouble]:
-    name, age = worker.worker_id, format_age(worker.age_seconds)
+    """What is wrong with one; a late one may have told of more before it fell silent."""
+    name = worker.worker_id
     if worker.liveness == "lost":
+        age = format_age(worker.age_seconds)
         text = f"last beat {age} ago, no goodbye: its process or host has died; others run its tasks again, see its log"
         yield Trouble("bad", "lost", name, text)
-    elif worker.liveness == "late":
-        text = f"no beat for {age}: a driver call holds the process, or its host or link is overloaded"
+        return
+    if worker.liveness == "late":
+        silent = f"no beat for {format_age(worker.age_seconds)}"
+        text = f"{silent}: a driver call holds the process, or its host or link is overloaded"
         yield Trouble("warn", "late", name, text)
-    elif (record := worker.record) is None:
+    if (record := worker.record) is None:
         yield Trouble("warn", "version", name, "beats, but its record is of another version: update the older side")
     else:
         yield from _of_record(worker, record, task_seconds)
@@ -139,7 +161,8 @@ def _of_record(worker: WorkerView, record: WorkerRecord, task_seconds: float) ->
         text = "different tasks failed on its device, so it takes none now; see its log, driver and cooling"
         yield Trouble("bad", "quarantine", name, text)
     for task in record.running:
-        if record.loading or arriving_on(record, task.model):
+        is_young = record.sent_at - task.started_at <= task_seconds
+        if is_young or record.loading or arriving_on(record, task.model):
             continue
         # All times are by the worker's own clock. Loading does not count.
         since = max([task.started_at, *(model.loaded_at for model in record.models)])
@@ -158,6 +181,18 @@ def _of_record(worker: WorkerView, record: WorkerRecord, task_seconds: float) ->
         direction = "ahead" if offset > 0 else "behind"
         text = f"its clock is {format_age(abs(offset))} {direction}: start the host's time service; deadlines are wrong"
         yield Trouble("warn", "clock", name, text)
+
+
+def _of_passive(snapshot: Snapshot) -> Iterator[Trouble]:
+    waiting = waiting_by_model(snapshot) if snapshot.trends.passive else {}
+    for worker in snapshot.workers:
+        seconds = snapshot.trends.passive.get(worker.worker_id)
+        if seconds is not None and (tasks := waiting_for(worker, waiting)):
+            verb = "waits" if tasks == 1 else "wait"
+            text = f"has taken nothing for {format_age(seconds)} although {_tasks(tasks)} {verb} for what it holds"
+            yield Trouble(
+                "warn", "passive", worker.worker_id, f"{text}: see its log; X on the Workers page recycles it"
+            )
 
 
 def _is_full(device: DeviceRecord) -> bool:

@@ -24,9 +24,19 @@ def trouble_id(trouble: Trouble) -> str:
 
 def trouble_table(troubles: Sequence[Trouble], empty: str = ALL_IS_WELL) -> Table:
     """A row a trouble, worst first."""
-    return Table(COLUMNS, tuple(map(_row, troubles)), empty, ids=tuple(map(trouble_id, troubles)))
+    names = tuple(trouble.about for trouble in troubles)
+    return Table(COLUMNS, tuple(map(_row, troubles)), empty, tuple(map(trouble_id, troubles)), names=names)
+
+
+def trouble_sentence(trouble: Trouble) -> Cell:
+    """All that a trouble says, in one text; it repeats a row that has its tone, so it has none itself."""
+    return cell(f"{_GLYPHS[trouble.severity]} {_about(trouble)}: {trouble.text}")
+
+
+def _about(trouble: Trouble) -> str:
+    return trouble.about.removeprefix(f"{keys.INFERENCE_QUEUE}.")
 
 
 def _row(trouble: Trouble) -> tuple[Cell, ...]:
     kind = Cell(f"{_GLYPHS[trouble.severity]} {trouble.kind}", trouble.severity)
-    return kind, cell(trouble.about.removeprefix(f"{keys.INFERENCE_QUEUE}.")), cell(trouble.text)
+    return kind, cell(_about(trouble)), cell(trouble.text)

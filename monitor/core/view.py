@@ -1,12 +1,13 @@
 """What of a table a person wants to see, and in which order."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, overload
 
 from monitor.core.formatting import printable
 from monitor.core.snapshot import Snapshot
 from monitor.core.table import Cell
+from monitor.core.words import Fields, narrow
 
 T = TypeVar("T")
 
@@ -19,6 +20,12 @@ class View:
     sort: str | None = None
     is_reversed: bool = False
     trouble_only: bool = False
+    troubled: Mapping[str, str] = field(default_factory=dict)
+    """What troubles are about, which alone is shown then, and their kinds."""
+
+    def shows(self, *names: str) -> bool:
+        """Whether a row that is about these is shown."""
+        return not self.trouble_only or any(name in self.troubled for name in names)
 
 
 NOTHING_CHOSEN = View()
@@ -33,22 +40,15 @@ def empty_text(snapshot: Snapshot, view: View, nothing: str) -> str:
     return "No trouble here: t shows all" if view.trouble_only else nothing
 
 
-def matches(text: str, words: str) -> bool:
-    """Whether a text holds each of the words, and none of those that begin with a minus; case is left aside."""
-    text = text.casefold()
-    return all(
-        (word[1:] not in text) if word.startswith("-") and len(word) > 1 else word in text
-        for word in words.casefold().split()
-    )
-
-
-def arrange(
-    items: Iterable[T], view: View, text_of: Callable[[T], str], orders: Mapping[str, Callable[[T], Any]]
-) -> list[T]:
+def arrange(items: Iterable[T], view: View, fields: Fields[T], orders: Mapping[str, Callable[[T], Any]]) -> list[T]:
     """The items that match, by the chosen order or, with none chosen, by the first."""
-    chosen = [item for item in items if matches(text_of(item), view.words)] if view.words else items
     order = orders.get(view.sort or "") or next(iter(orders.values()))
-    return sorted(chosen, key=order, reverse=view.is_reversed)
+    return sorted(narrow(items, view.words, fields), key=order, reverse=view.is_reversed)
+
+
+def with_troubles(fields: Fields[T], view: View, name: Callable[[T], str]) -> dict[str, Callable[[T], str]]:
+    """What the words of a filter can be about, with the kinds of trouble that an item has."""
+    return {**fields, "trouble": lambda item: view.troubled.get(name(item), "")}
 
 
 class Rows(Sequence[tuple[Cell, ...]]):

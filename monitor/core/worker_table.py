@@ -4,10 +4,18 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from monitor.core.formatting import ABSENT, format_age, format_count, format_memory, format_share
+from monitor.core.formatting import (
+    ABSENT,
+    format_age,
+    format_celsius,
+    format_count,
+    format_memory,
+    format_percent,
+    format_share,
+)
 from monitor.core.snapshot import Snapshot, WorkerView
 from monitor.core.table import Cell, Column, Table, Tone, cell
-from monitor.core.view import NOTHING_CHOSEN, Rows, View, arrange, empty_text
+from monitor.core.view import NOTHING_CHOSEN, Rows, View, arrange, empty_text, with_troubles
 from settings.records import DeviceRecord, WorkerRecord, WorkerState
 
 NO_WORKERS = "No workers yet: start one with `dramatiq actors`"
@@ -28,6 +36,14 @@ LATE = Cell("▲ late", "warn")
 LOST = Cell("✖ lost", "bad")
 UNKNOWN = Cell("? unknown", "warn")
 
+#: The cell of each word for a worker.
+STATE_CELLS: dict[str, Cell] = {
+    **{state: Cell(f"{glyph} {state}", tone) for state, (glyph, tone) in STATES.items()},
+    "lost": LOST,
+    "late": LATE,
+    "unknown": UNKNOWN,
+}
+
 #: The order of trouble, worst first.
 _TROUBLE = {"lost": 0, "late": 1, "live": 2}
 
@@ -44,26 +60,28 @@ COLUMNS = (
     Column("device", least=10, most=12, rank=8),
     Column("memory", least=13, most=18, rank=2, right=True),
     Column("used", least=4, most=5, rank=6, right=True),
+    Column("GPU", least=9, most=10, rank=11, right=True),
     Column("models", least=13, most=48, rank=3),
     Column("tasks", least=5, most=7, rank=7, right=True),
     Column("done", least=7, most=11, rank=9, right=True),
     Column("failed", least=6, most=9, rank=10, right=True),
-    Column("up", least=6, most=6, rank=11, right=True),
+    Column("up", least=6, most=6, rank=12, right=True),
     Column("seen", least=5, most=6, rank=5, right=True),
 )
 
 
 def worker_table(snapshot: Snapshot, view: View = NOTHING_CHOSEN) -> Table:
     """A row a worker: the lost, the late, the unknown, then the others by name."""
-    workers = arrange(
-        filter(_is_in_trouble, snapshot.workers) if view.trouble_only else snapshot.workers, view, _searchable, ORDERS
-    )
+    shown = (worker for worker in snapshot.workers if view.shows(worker.worker_id))
+    fields = with_troubles(FIELDS, view, lambda worker: worker.worker_id)
+    workers = arrange(shown, view, fields, ORDERS)
     return Table(
         COLUMNS,
         Rows(workers, lambda worker: _row(worker, snapshot.at or 0.0)),
         empty_text(snapshot, view, NO_WORKERS),
         ids=tuple(worker.worker_id for worker in workers),
         orders=tuple(ORDERS),
+        fields=tuple(fields),
     )
 
 
@@ -71,16 +89,33 @@ def _by_trouble(worker: WorkerView) -> tuple[int, bool, str]:
     return _TROUBLE[worker.liveness], worker.record is not None, worker.worker_id
 
 
-def _is_in_trouble(worker: WorkerView) -> bool:
-    return worker.liveness != "live" or worker.record is None or worker.record.state == "quarantined"
+def _host(worker: WorkerView) -> str:
+    return worker.record.host if worker.record else ""
 
 
-def _searchable(worker: WorkerView) -> str:
-    words = [worker.worker_id, worker_state(worker).text]
-    if record := worker.record:
-        device = (record.device.name, record.device.label) if record.device else ()
-        words += [record.host, *device, record.loading or "", *(model.model for model in record.models)]
-    return " ".join(words)
+def _card(worker: WorkerView) -> str:
+    return worker.record.device.label if worker.record and worker.record.device else ""
+
+
+def _device(worker: WorkerView) -> str:
+    return worker.record.device.name if worker.record and worker.record.device else ""
+
+
+def _model_names(worker: WorkerView) -> str:
+    if (record := worker.record) is None:
+        return ""
+    return " ".join([record.loading or "", *(model.model for model in record.models)])
+
+
+#: What the words of a filter can be about.
+FIELDS: dict[str, Callable[[WorkerView], str]] = {
+    "state": lambda worker: worker_state(worker).text,
+    "worker": lambda worker: worker.worker_id,
+    "host": _host,
+    "card": _card,
+    "device": _device,
+    "model": _model_names,
+}
 
 
 def _memory_used(worker: WorkerView) -> int:
@@ -100,16 +135,16 @@ ORDERS: dict[str, Callable[[WorkerView], Any]] = {
 }
 
 
-def worker_state(worker: WorkerView) -> Cell:
+def state_word(worker: WorkerView) -> str:
     """The one word for a worker: what it says, unless it has gone quiet."""
-    if worker.liveness == "lost":
-        return LOST
-    if worker.liveness == "late":
-        return LATE
-    if worker.record is None:
-        return UNKNOWN
-    glyph, tone = STATES[worker.record.state]
-    return Cell(f"{glyph} {worker.record.state}", tone)
+    if worker.liveness != "live":
+        return worker.liveness
+    return worker.record.state if worker.record else "unknown"
+
+
+def worker_state(worker: WorkerView) -> Cell:
+    """That word with its glyph and tone."""
+    return STATE_CELLS[state_word(worker)]
 
 
 def _row(worker: WorkerView, now: float) -> tuple[Cell, ...]:
@@ -119,9 +154,9 @@ def _row(worker: WorkerView, now: float) -> tuple[Cell, ...]:
     return state, name, *_device_cells(worker.record.device), *_work_cells(worker.record, now), seen
 
 
-def _device_cells(device: DeviceRecord | None) -> tuple[Cell, Cell, Cell, Cell]:
+def _device_cells(device: DeviceRecord | None) -> tuple[Cell, Cell, Cell, Cell, Cell]:
     if device is None:
-        return (cell(ABSENT, "faint"),) * 4
+        return (cell(ABSENT, "faint"),) * 5
     used, total = device.memory_used, device.memory_total
     full = used is not None and total and 100 * used > NEARLY_FULL_PERCENT * total
     return (
@@ -129,7 +164,14 @@ def _device_cells(device: DeviceRecord | None) -> tuple[Cell, Cell, Cell, Cell]:
         cell(device.name),
         cell(format_memory(used, total)),
         cell(format_share(used, total), "warn" if full else "plain"),
+        _activity(device),
     )
+
+
+def _activity(device: DeviceRecord) -> Cell:
+    """How busy and how hot it is; one dash where nobody can tell either."""
+    told = f"{format_percent(device.busy_percent)} {format_celsius(device.temperature_celsius)}"
+    return Cell(ABSENT, "faint") if told == f"{ABSENT} {ABSENT}" else Cell(told)
 
 
 def _work_cells(record: WorkerRecord, now: float) -> tuple[Cell, Cell, Cell, Cell, Cell]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import signal
 import sys
 import threading
@@ -13,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-import psutil
 import redis
 from textual import on, work
 from textual.binding import Binding
@@ -21,7 +19,9 @@ from textual.filter import LineFilter, NoColor
 from textual.worker import get_current_worker
 
 from monitor.core.actions import Actions, Letters
-from monitor.core.freshness import judge_freshness
+from monitor.core.aging import aged
+from monitor.core.detail import Detail, detail_of, detail_of_trouble
+from monitor.core.freshness import Freshness, judge_freshness
 from monitor.core.letter_table import letter_text
 from monitor.core.rewind import Rewind
 from monitor.core.snapshot import Snapshot
@@ -31,13 +31,13 @@ from monitor.core.task_stories import StoryUnavailable, TaskStory
 from monitor.core.task_table import find_row
 from monitor.core.trouble import find_troubles
 from monitor.core.trouble_table import trouble_id
-from monitor.core.worker_text import worker_text
 from monitor.tui.commands import KeyCommands, PlaceCommands
 from monitor.tui.dashboard import Dashboard
 from monitor.tui.detail_screen import DetailScreen
 from monitor.tui.find_screen import FindScreen
 from monitor.tui.help_screen import HelpScreen
 from monitor.tui.keys import bindings
+from monitor.tui.letter_list import LetterList
 from monitor.tui.line_table import LineTable
 from monitor.tui.messages import LettersRead, SnapshotTaken
 from monitor.tui.operated_app import OperatedApp
@@ -54,7 +54,10 @@ TERMINATED = 128 + signal.SIGTERM
 INTERVALS_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 #: Where more is told of a trouble that is not about one worker.
-_PAGES_OF_TROUBLES = {"dead": "letters", "thrash": "models", "lost": "workers", "late": "workers", "memory": "workers"}
+_PAGES_OF_TROUBLES = {"dead": "letters", "thrash": "models", "redis": "redis"}
+
+#: Where the rows are that a trouble stands for when there are many of its kind; the others' are workers.
+_PAGES_OF_MANY = {"unserved": "lanes", "dead": "lanes", "paused": "lanes", "growing": "lanes", "thrash": "models"}
 
 
 class Tasks(Protocol):
@@ -83,11 +86,10 @@ class ClusterMonitor(OperatedApp):
         may_act: bool = False,
         task_seconds: float = 300.0,
         ascii_only: bool = False,
-        server_process: int | None = None,
         export_folder: Path = Path("exports"),
     ) -> None:
         super().__init__(source.address, letters, actions, may_act, export_folder)
-        self._ascii_only, self._server_process = ascii_only, server_process
+        self._ascii_only = ascii_only
         self._source, self._interval_seconds, self._clock = source, interval_seconds, clock
         self._tasks, self._task_seconds = tasks, task_seconds
         self._dashboard = Dashboard(source.address, task_seconds, may_act)
@@ -99,6 +101,8 @@ class ClusterMonitor(OperatedApp):
         self._dead: dict[str, int] | None = None
         self._answered_at = clock()
         self._hurry = threading.Event()
+        #: The pages that are open above the dashboard, and what they are about.
+        self._opened: list[tuple[str, str]] = []
 
     def get_default_screen(self) -> Dashboard:
         """The screen below all others."""
@@ -126,9 +130,10 @@ class ClusterMonitor(OperatedApp):
         self._hurry.set()
 
     def _tick(self) -> None:
-        if self._server_process is not None and _has_ended(self._server_process):
-            os._exit(TERMINATED)  # nobody reads what is drawn, and Textual would wait for somebody who does
-        self._show_freshness()
+        if (freshness := self._judge_freshness()).is_stale:
+            self._draw()
+        else:
+            self._dashboard.show_freshness(freshness)
 
     @work(thread=True, exclusive=True, exit_on_error=False)
     def _poll(self) -> None:
@@ -141,7 +146,7 @@ class ClusterMonitor(OperatedApp):
 
     def _read(self) -> Snapshot:
         try:
-            self._source.watch(self._dashboard.page)
+            self._source.watch(*(self._opened or [(self._dashboard.page, "")])[-1])
             return self._source.read()
         except Exception as error:
             logger.exception("A reading has failed in an unforeseen way.")
@@ -160,19 +165,28 @@ class ClusterMonitor(OperatedApp):
 
     def _show(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
+        self._draw()
+
+    def _draw(self) -> None:
+        """Shows the reading; while no newer one comes that should have, its ages go on."""
+        freshness = self._judge_freshness()
+        shown = aged(self._snapshot, self._age_seconds) if freshness.is_stale else self._snapshot
         with self.batch_update():
-            self._dashboard.show_snapshot(snapshot)
+            self._dashboard.show_snapshot(shown, self._snapshot.at)
             # A reading may come when the app has closed its screens.
             for detail in (screen for screen in self.screen_stack if isinstance(screen, DetailScreen)):
-                detail.show_snapshot(snapshot)
-            self._show_freshness()
+                detail.show_snapshot(shown)
+            self._dashboard.show_freshness(freshness)
 
-    def _show_freshness(self) -> None:
+    @property
+    def _age_seconds(self) -> float:
+        """The time since what is shown was read."""
         behind_seconds = (self._latest.at or 0.0) - (self._snapshot.at or 0.0)
-        age_seconds = self._clock() - self._answered_at + behind_seconds
-        self._dashboard.show_freshness(
-            judge_freshness(self._snapshot, age_seconds, self._interval_seconds, self._paused, self._source.state)
-        )
+        return self._clock() - self._answered_at + behind_seconds
+
+    def _judge_freshness(self) -> Freshness:
+        age_seconds, interval_seconds = self._age_seconds, self._interval_seconds
+        return judge_freshness(self._snapshot, age_seconds, interval_seconds, self._paused, self._source.state)
 
     @on(Dashboard.PageOpened)
     def _read_at_once(self) -> None:
@@ -183,49 +197,69 @@ class ClusterMonitor(OperatedApp):
         dead = {lane.name: lane.dead for lane in self._snapshot.lanes if lane.dead}
         if self._letters and self._dashboard.page == "letters" and dead != self._dead and not self._snapshot.error:
             self._dead = dead
-            self._read_letters(self._letters, list(dead))
+            self._dashboard.letters.make_room(sum(dead.values()))
+            self._read_letters(self._letters, dead, self._dashboard.letters.most)
 
     @work(thread=True, exclusive=True, group="letters", exit_on_error=False)
-    def _read_letters(self, letters: Letters, lanes: list[str]) -> None:
+    def _read_letters(self, letters: Letters, dead: dict[str, int], most: int) -> None:
         try:
-            found = letters.read(lanes) if lanes else ()
+            found = letters.read(list(dead), most) if dead else ()
         except (redis.RedisError, OSError) as error:
             self._dead = None
             self.call_from_thread(self.tell, f"The dead letters cannot be read: {error}")
             return
         if not get_current_worker().is_cancelled:
-            self.post_message(LettersRead(found))
+            self.post_message(LettersRead(found, sum(dead.values())))
 
     @on(LettersRead)
     def _show_letters(self, message: LettersRead) -> None:
-        self._dashboard.letters.letters = message.letters
+        self._dashboard.letters.show_letters(message.letters, message.total)
+
+    @on(LetterList.OlderWanted)
+    def _read_older_letters(self) -> None:
+        self._dead = None
+        self._read_letters_if_others()
 
     @on(LineTable.Opened)
     def _open(self, event: LineTable.Opened) -> None:
-        """Enter: a worker or a letter in full, or the page that a trouble is about."""
-        if event.table_id in ("workers", "all-workers"):
-            self._open_worker(event.row_id)
+        """Enter: a worker, a lane, a model or a letter in full, or the page that a trouble is about."""
+        if detail := detail_of(event.table_id, event.row_id, self._task_seconds):
+            self._open_detail(detail)
         elif event.table_id == "troubles":
             self._open_trouble(event.row_id)
         elif event.table_id == "all-tasks":
             self._open_task(event.row_id)
         elif letter := self._dashboard.letters.letter(event.row_id):
-            self.push_screen(DetailScreen("Dead letter", lambda _: letter_text(letter), self._snapshot))
+            show = DetailScreen("Dead letter", lambda _: letter_text(letter), self._snapshot, about=letter.name)
+            self.push_screen(show)
 
     def _open_trouble(self, row_id: str) -> None:
-        """The worker that it is about, or the page; there is room for the whole sentence in both."""
+        """What it is about, or its page; where it stands for many, their rows alone."""
         found = find_troubles(self._snapshot, self._task_seconds)
         for trouble in (each for each in found if trouble_id(each) == row_id):
-            if any(worker.worker_id == trouble.about for worker in self._snapshot.workers):
-                self._open_worker(trouble.about)
+            if trouble.others:
+                self._dashboard.show_troubled(_PAGES_OF_MANY.get(trouble.kind, "workers"), trouble.kind)
+                self.tell("All that have this trouble; esc clears the filter, and t shows the healthy too")
+            elif detail := detail_of_trouble(trouble, self._snapshot, self._task_seconds):
+                self._open_detail(detail)
+                if detail.page != "worker":  # which tells its troubles itself
+                    self.tell(trouble.text)
             else:
                 self._dashboard.action_page(_PAGES_OF_TROUBLES.get(trouble.kind, "lanes"))
                 self.tell(trouble.text)
 
+    def _open_detail(self, detail: Detail) -> None:
+        self._opened.append((detail.page, detail.about) if detail.page else (self._dashboard.page, ""))
+        self._hurry.set()
+        show = DetailScreen(detail.title, detail.make, self._snapshot, about=detail.about)
+        self.push_screen(show, self._close_detail)
+
+    def _close_detail(self, _: None) -> None:
+        self._opened.pop()
+
     def _open_worker(self, worker_id: str) -> None:
-        self.push_screen(
-            DetailScreen(worker_id, lambda now: worker_text(now, worker_id, self._task_seconds), self._snapshot)
-        )
+        if detail := detail_of("workers", worker_id, self._task_seconds):
+            self._open_detail(detail)
 
     def _open_task(self, row_id: str) -> None:
         row = find_row(self._snapshot, row_id)
@@ -306,10 +340,3 @@ class ClusterMonitor(OperatedApp):
 
     def _terminate(self) -> None:
         self.exit(return_code=TERMINATED)
-
-
-def _has_ended(process_id: int) -> bool:
-    try:
-        return psutil.Process(process_id).status() == psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return True

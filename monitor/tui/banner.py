@@ -1,4 +1,4 @@
-"""The line that says why the data are not up to date."""
+"""Words beside the tables: how old the data are, how a filter was read, or a trouble in full."""
 
 from rich.text import Text
 from textual.widgets import Static

@@ -46,7 +46,8 @@ class KeyCommands(Provider):
     def _commands(self) -> Iterator[tuple[Key, Callable[[], Any]]]:
         for key in KEYS:
             target = self._target(key)
-            if target is not None and not key.action.startswith(_SILENT):
+            is_loud = not key.action.startswith(_SILENT)
+            if is_loud and target is not None and target.check_action(key.action, ()):
                 yield key, partial(self.app.run_action, key.action, target)
 
     def _target(self, key: Key) -> DOMNode | None:

@@ -6,20 +6,24 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Static
+from textual.widgets import Footer, Static
 
 from monitor.core.formatting import printable
 from monitor.core.snapshot import Snapshot
+from monitor.tui.keys import bindings
+from monitor.tui.messages import CopyWanted
 
 
 class DetailScreen(ModalScreen[None]):
-    """A text that is made anew of each reading; the arrows scroll it."""
+    """A text that is made anew of each reading; the arrows scroll it, and a key copies what it is about."""
 
-    BINDINGS = [("escape,enter", "dismiss", "Close")]
+    BINDINGS = bindings("detail")
 
-    def __init__(self, title: str, make: Callable[[Snapshot], str], snapshot: Snapshot) -> None:
+    def __init__(
+        self, title: str, make: Callable[[Snapshot], str], snapshot: Snapshot, *, about: str | None = None
+    ) -> None:
         super().__init__()
-        self._make = make
+        self._make, self._about = make, title if about is None else about
         self._body = Static()
         self._scroll = VerticalScroll(self._body, id="detail")
         # The border's text is markup; a bracket of someone else's must not be.
@@ -29,6 +33,11 @@ class DetailScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         yield self._scroll
+        yield Footer(show_command_palette=False)
+
+    def action_copy(self) -> None:
+        """Asks for the id of what it is about in the clipboard."""
+        self.post_message(CopyWanted(self._about))
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Makes the text anew."""

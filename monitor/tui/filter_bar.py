@@ -18,13 +18,16 @@ class FilterBar(Input):
         keeps: bool
 
     def __init__(self) -> None:
-        super().__init__(placeholder="words that must be there, -word must not; ⏎ keeps, esc clears", compact=True)
+        super().__init__(
+            placeholder='words, -not this, "some words", state:late, -model:chat; ⏎ keeps, esc clears', compact=True
+        )
         self.display = False
 
     def open(self) -> None:
         """Shows itself and takes the keys."""
         self.display = True
-        self.focus()
+        # Unlike focus(), which waits its turn: letters that are typed fast would be commands still.
+        self.screen.set_focus(self)
 
     def action_close(self, keeps: bool) -> None:
         """Goes away."""

@@ -5,12 +5,12 @@ from typing import Literal
 
 from textual.binding import Binding, BindingType
 
-Place = Literal["app", "pages", "table", "letters", "workers", "lanes"]
+Place = Literal["app", "pages", "table", "letters", "workers", "lanes", "detail", "task"]
 
 
 @dataclass(frozen=True)
 class Key:
-    """What a key does, where, and how the help says so."""
+    """What a key does, where, and how the help says so; without a text of its own it is told with another."""
 
     key: str
     action: str
@@ -22,19 +22,23 @@ class Key:
 
 
 KEYS = (
-    Key("1", "page('overview')", "Overview", "pages", "1", "overview: what is wrong, queues, workers", False),
+    Key("1", "page('overview')", "Overview", "pages", "1", "overview: totals, what is wrong, what happened", False),
     Key("2", "page('workers')", "Workers", "pages", "2", "workers", False),
     Key("3", "page('lanes')", "Queues", "pages", "3", "queues, and the lanes of each model", False),
     Key("4", "page('tasks')", "Tasks", "pages", "4", "tasks: in hand, first of their lanes, dead, gone", False),
     Key("5", "page('letters')", "Dead letters", "pages", "5", "dead letters by their error", False),
     Key("6", "page('models')", "Models", "pages", "6", "models: where they are in memory", False),
     Key("7", "page('redis')", "Redis", "pages", "7", "Redis: memory, clients, latency, keys by kind", False),
-    Key("slash", "filter", "Filter", "pages", "/", "filter: words that must be there, -word must not"),
+    Key("slash", "filter", "Filter", "pages", "/", 'filter: word, -not, "some words", state:late'),
     Key("escape", "clear_filter", "Clear", "pages", "esc", "clears the filter, closes what is open", False),
     Key("s", "sort", "Sort", "table", "s", "sorts by the next column; S turns the order round"),
     Key("S", "turn", "Turn", "table", "S", "turns the order round", False),
     Key("t", "trouble", "Trouble only", "pages", "t", "shows trouble only, and all again"),
-    Key("enter", "open", "Open", "table", "⏎", "opens the worker, the task or the dead letter"),
+    Key("enter", "open", "Open", "table", "⏎", "opens the row: a worker, queue, model, task, letter"),
+    Key("c", "copy", "Copy id", "table", "c", "copies the id under the cursor, or of what is open", False),
+    Key("escape,enter", "dismiss", "Close", "detail", "esc", ""),
+    Key("c", "copy", "Copy id", "detail", "c", ""),
+    Key("r", "ask", "Read anew", "task", "r", "reads an open task anew"),
     Key("i", "app.find_task", "Find task", "pages", "i", "finds a task by its id, wherever it is", False),
     Key("up,k", "move(-1)", "Up", "table", "↑ k", "moves up", False),
     Key("down,j", "move(1)", "Down", "table", "↓ j", "moves down; tab goes to the next table", False),
@@ -44,6 +48,7 @@ KEYS = (
     Key("end,G", "move(1000000000)", "End", "table", "G", "to the end", False),
     Key("space", "mark", "Mark", "letters", "space", "marks a dead letter; a marks all with the same error"),
     Key("a", "mark_alike", "Mark alike", "letters", "a", "marks all with the same error", False),
+    Key("o", "older", "Older", "letters", "o", "reads older dead letters, a hundred of each lane", False),
     Key("R", "requeue", "Send again", "letters", "R", "sends the marked again; asks first"),
     Key("D", "delete", "Delete", "letters", "D", "deletes the marked; asks first"),
     Key("space", "mark", "Mark", "workers", "space", "marks a worker for what is asked next", False),
@@ -90,4 +95,4 @@ TOLD_WITH_ANOTHER = ("S", "a", "right", "right_square_bracket")
 
 def key_help() -> str:
     """A line a key."""
-    return "\n".join(f"{key.shown:<8} {key.help}" for key in KEYS if key.key not in TOLD_WITH_ANOTHER)
+    return "\n".join(f"{key.shown:<8} {key.help}" for key in KEYS if key.help and key.key not in TOLD_WITH_ANOTHER)

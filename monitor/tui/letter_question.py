@@ -1,13 +1,16 @@
 """What is asked before dead letters are changed."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from monitor.core.dead_letters import Change, DeadLetter
-from monitor.core.formatting import printable
+from monitor.core.formatting import ABSENT, fit, printable
 
-#: The lanes that a question names.
-MOST_LANES = 5
+#: The errors and the lanes that a question names.
+MOST_ERRORS, MOST_LANES = 3, 5
+
+#: The longest line of it.
+MOST_COLUMNS = 70
 
 
 def letter_question(change: Change, letters: Sequence[DeadLetter], address: str, *, can_undo: bool) -> tuple[str, str]:
@@ -18,7 +21,24 @@ def letter_question(change: Change, letters: Sequence[DeadLetter], address: str,
     kept = "They are first written to a file on this host, and u puts them back."
     deleted = kept if can_undo else "This cannot be undone."
     result = "They go to the end of their lanes as first tries." if change == "requeue" else deleted
-    lanes = Counter(letter.lane for letter in letters).most_common()
-    named = [f"  {number} of {printable(lane)}"[:70] for lane, number in lanes[:MOST_LANES]]
-    more = [f"  and {len(lanes) - MOST_LANES} more lanes"] if len(lanes) > MOST_LANES else []
-    return "\n".join([f"{verb} {what}?", *named, *more, result, f"Redis: {address}"]), f"{verb} {count}"
+    named = _described(letters[0]) if count == 1 else _counted(letters)
+    shown = [fit(printable(line), MOST_COLUMNS).rstrip() for line in named]
+    return "\n".join([f"{verb} {what}?", *shown, result, f"Redis: {address}"]), f"{verb} {count}"
+
+
+def _described(letter: DeadLetter) -> Iterator[str]:
+    yield f"  {letter.body.actor_name if letter.body else ABSENT}: {letter.error}"
+    yield f"  id {letter.name}"
+    yield f"  of {letter.lane}"
+
+
+def _counted(letters: Sequence[DeadLetter]) -> Iterator[str]:
+    yield from _most_common((letter.error for letter in letters), MOST_ERRORS, "with", "errors")
+    yield from _most_common((letter.lane for letter in letters), MOST_LANES, "of", "lanes")
+
+
+def _most_common(names: Iterable[str], most: int, word: str, kind: str) -> Iterator[str]:
+    counted = Counter(names).most_common()
+    yield from (f"  {number} {word} {name}" for name, number in counted[:most])
+    if len(counted) > most:
+        yield f"  and {len(counted) - most} more {kind}"

@@ -4,7 +4,7 @@ Textual's DataTable draws every visible cell again when one of them changes, rea
 place when rows come and go.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from rich.style import Style
@@ -16,13 +16,15 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from monitor.core.formatting import format_count
+from monitor.core.selection import Selection
 from monitor.core.snapshot import Snapshot
 from monitor.core.table import GAP, Cell, Layout, Table
 from monitor.core.view import View
 from monitor.tui.keys import bindings
-from monitor.tui.tones import TONE_CLASSES, draw_cells
+from monitor.tui.messages import CopyWanted
+from monitor.tui.tones import DIM, TONE_CLASSES, draw_cells
 
-_DIM, _CURSOR = Style(dim=True), Style(reverse=True)
+_CURSOR = Style(reverse=True)
 
 #: What stands before a row that is marked.
 MARK = "■"
@@ -39,6 +41,12 @@ class LineTable(ScrollView, can_focus=True):
 
     #: Set while the rows are not up to date.
     dimmed: reactive[bool] = reactive(False)
+
+    @dataclass
+    class CursorMoved(Message):
+        """The cursor is on another row."""
+
+        table_id: str
 
     @dataclass
     class Opened(Message):
@@ -60,9 +68,7 @@ class LineTable(ScrollView, can_focus=True):
         self._snapshot, self._view = Snapshot(), View()
         self._table = make(self._snapshot, self._view)
         self._layout: Layout | None = None
-        self._cursor = 0
-        self._cursor_id: str | None = None
-        self.marks: frozenset[str] = frozenset()
+        self._selection = Selection()
 
     def on_mount(self) -> None:
         self._remake()
@@ -81,52 +87,80 @@ class LineTable(ScrollView, can_focus=True):
     def view(self, view: View) -> None:
         self._view = view
         self._remake()
+        # The rows' new number counts for scrolling from the next layout on.
+        self.call_after_refresh(self._scroll_to_cursor)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What its filter can be about."""
+        return self._table.fields
 
     @property
     def cursor_id(self) -> str | None:
         """What the row under the cursor is about."""
-        return self._table.ids[self._cursor] if self._cursor < len(self._table.ids) else None
+        return self._selection.cursor_id
 
     @property
     def chosen_ids(self) -> tuple[str, ...]:
-        """The marked rows, in their order, else the one under the cursor."""
-        marked = tuple(row_id for row_id in self._table.ids if row_id in self.marks) if self.marks else ()
-        return marked or ((self.cursor_id,) if self.cursor_id is not None else ())
+        """The marked rows that are shown, in their order, else the one under the cursor."""
+        return self._selection.chosen_ids
+
+    @property
+    def hidden_marks(self) -> int:
+        """How many marked rows the filter hides."""
+        return self._selection.hidden_marks
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the row under the cursor has more to say than there is room for."""
+        return bool(self._table.rows) and self._arranged().cuts(self._table.rows[self._selection.place])
 
     def _remake(self) -> None:
         self._table, self._layout = self._make(self._snapshot, self._view), None
-        ids = self._table.ids
-        if self._cursor_id in ids:
-            self._cursor = ids.index(self._cursor_id)
-        # A row that has gone leaves the cursor at its place, which is its neighbour's now.
-        self._cursor = max(0, min(self._cursor, len(ids) - 1))
-        self._cursor_id = self._cursor_id and self.cursor_id
-        self.marks &= frozenset(ids) if self.marks else self.marks
+        self._selection.follow(self._table.ids, self._all_ids)
         self.border_title = self._titled()
         self.virtual_size = Size(0, 1 + max(1, len(self._table.rows)))
         self.refresh()
 
+    def _all_ids(self) -> Sequence[str]:
+        """Those of the hidden rows too."""
+        return self._make(self._snapshot, replace(self._view, words="", trouble_only=False)).ids
+
     def _titled(self) -> str:
-        words = [f"{self._title} ({format_count(len(self._table.rows))})" if self._table.rows else self._title]
+        words = [f"{self._title}{self._counted()}"]
+        if self._table.note:
+            words.append(self._table.note)
         if self._view.words:
             words.append(f"/{self._view.words}".replace("[", "(").replace("]", ")"))
         if self._view.sort:
             words.append(f"by {self._view.sort}{' turned' if self._view.is_reversed else ''}")
         if self._view.trouble_only:
             words.append("trouble only")
-        if self.marks:
-            words.append(f"{MARK} {len(self.marks)} marked")
+        if marks := self._selection.marks:
+            hidden = f", {self.hidden_marks} hidden" if self.hidden_marks else ""
+            words.append(f"{MARK} {len(marks)} marked{hidden}")
         return "  ".join(words)
+
+    def _counted(self) -> str:
+        """How many rows there are, as the title says it."""
+        return f" ({format_count(len(self._table.rows))})" if self._table.rows else ""
 
     def action_move(self, rows: int) -> None:
         """Moves the cursor and scrolls to it."""
-        self._cursor = max(0, min(self._cursor + rows, len(self._table.rows) - 1))
-        self._cursor_id = self.cursor_id
-        height = max(1, self.scrollable_content_region.height - 1)
-        top = self.scroll_offset.y
-        wanted = min(max(top, self._cursor - height + 1), self._cursor)
+        self._selection.move(rows)
+        self._scroll_to_cursor()
+        self.post_message(self.CursorMoved(self.id or ""))
+
+    def _scroll_to_cursor(self) -> None:
+        height, place = max(1, self.scrollable_content_region.height - 1), self._selection.place
+        wanted = min(max(self.scroll_offset.y, place - height + 1), place)
         self.scroll_to(y=wanted, animate=False, force=True)
         self.refresh()
+
+    def on_resize(self) -> None:
+        """The row that somebody has chosen stays to be seen when others take room."""
+        if self._selection.place:
+            self._scroll_to_cursor()
 
     def on_click(self, event: Click) -> None:
         """A row takes the cursor, and opens at the second click; a column's title sorts by it, and turns the order."""
@@ -135,7 +169,7 @@ class LineTable(ScrollView, can_focus=True):
         if place.y == 0:
             self._sort_by(self._arranged().title_at(place.x))
         elif (row := place.y - 1 + self.scroll_offset.y) < len(self._table.rows):
-            self.action_move(row - self._cursor)
+            self.action_move(row - self._selection.place)
             if event.chain == 2:
                 self.action_open()
 
@@ -162,19 +196,23 @@ class LineTable(ScrollView, can_focus=True):
 
     def action_mark(self) -> None:
         """Marks the row under the cursor, or takes its mark away, and goes on to the next."""
-        if self.cursor_id is not None:
-            self.marks ^= {self.cursor_id}
-            self.action_move(1)
-            self._remake()
+        self._selection.mark_and_move()
+        self._scroll_to_cursor()
+        self._remake()
 
     def action_export(self) -> None:
         """Asks for its rows, or the screen, in a file."""
         self.post_message(self.ExportWanted(self.id or "table", self._table))
 
+    def action_copy(self) -> None:
+        """Asks for the id under the cursor in the clipboard."""
+        if self.cursor_id is not None:
+            self.post_message(CopyWanted(self._table.name_of(self.cursor_id)))
+
     def choose(self, row_id: str) -> None:
         """Puts the cursor on a row, if it is shown."""
         if row_id in self._table.ids:
-            self.action_move(self._table.ids.index(row_id) - self._cursor)
+            self.action_move(self._table.ids.index(row_id) - self._selection.place)
 
     def action_open(self) -> None:
         """Asks for more of the row under the cursor."""
@@ -186,9 +224,9 @@ class LineTable(ScrollView, can_focus=True):
         index = y - 1 + self.scroll_offset.y
         cells = self._header() if y == 0 else self._row(index)
         strip = draw_cells(self, cells).adjust_cell_length(self._room, self.rich_style)
-        if y and self.has_focus and index == self._cursor and self._table.rows:
+        if y and self.has_focus and index == self._selection.place and self._table.rows:
             strip = strip.apply_style(_CURSOR)
-        return strip.apply_style(_DIM) if self.dimmed else strip
+        return strip.apply_style(DIM) if self.dimmed else strip
 
     @property
     def _room(self) -> int:
@@ -200,7 +238,8 @@ class LineTable(ScrollView, can_focus=True):
     def _row(self, index: int) -> tuple[Cell, ...]:
         if index < len(self._table.rows):
             cells = self._arranged().place(self._table.rows[index])
-            is_marked = bool(self.marks) and self._table.ids[index] in self.marks
+            marks = self._selection.marks
+            is_marked = bool(marks) and self._table.ids[index] in marks
             return (Cell(MARK, "wait"), replace(cells[0], text=cells[0].text[1:]), *cells[1:]) if is_marked else cells
         return (Cell(" " * GAP + self._table.empty, "faint"),) if index == 0 else ()
 

@@ -1,4 +1,4 @@
-"""What the threads tell the app."""
+"""What the threads and the screens tell the app."""
 
 from dataclasses import dataclass
 
@@ -24,3 +24,12 @@ class LettersRead(Message):
     """The dead letters have been read."""
 
     letters: tuple[DeadLetter, ...]
+    total: int
+    """How many there are, read or not."""
+
+
+@dataclass
+class CopyWanted(Message):
+    """Someone wants an id in the clipboard."""
+
+    name: str

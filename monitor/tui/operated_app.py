@@ -14,7 +14,7 @@ from monitor.core.actions import Actions, Letters
 from monitor.core.export import table_csv, table_json
 from monitor.core.formatting import printable
 from monitor.core.lane_plans import plan_lane_change
-from monitor.core.plan import Plan
+from monitor.core.plan import Plan, sparing
 from monitor.core.snapshot import Snapshot
 from monitor.core.told import Told
 from monitor.core.worker_plans import plan_command
@@ -24,6 +24,7 @@ from monitor.tui.lane_list import LaneList
 from monitor.tui.letter_list import LetterList
 from monitor.tui.letter_question import letter_question
 from monitor.tui.line_table import LineTable
+from monitor.tui.messages import CopyWanted
 from monitor.tui.worker_list import WorkerList
 
 #: What came of an action stays on the screen for so long.
@@ -59,13 +60,15 @@ class OperatedApp(App[None]):
             question, verb = letter_question(
                 event.change, event.letters, self._address, can_undo=self._actions is not None
             )
-            self._ask(Plan(question, verb, lambda _: letters.change(event.change, event.letters)))
+            plan = Plan(question, verb, lambda _: letters.change(event.change, event.letters))
+            self._ask(sparing(plan, event.hidden_marks))
 
     @on(WorkerList.Wanted)
     def _command_workers(self, event: WorkerList.Wanted) -> None:
         if not self._is_refused(self._actions) and (actions := self._actions):
             snapshot, address, is_over = self._snapshot, self._address, self._stop_polling.is_set
-            self._ask(plan_command(event.wish, event.worker_ids, snapshot, actions.workers, address, is_over))
+            plan = plan_command(event.wish, event.worker_ids, snapshot, actions.workers, address, is_over)
+            self._ask(sparing(plan, event.hidden_marks))
 
     @on(LaneList.Wanted)
     def _change_lane(self, event: LaneList.Wanted) -> None:
@@ -115,6 +118,14 @@ class OperatedApp(App[None]):
         text = "\n".join(printable(line) for line in told.text.splitlines())
         severity: Literal["information", "warning"] = "information" if told.went_well else "warning"
         self.notify(text, severity=severity, timeout=TOLD_SECONDS, markup=False)
+
+    @on(CopyWanted)
+    def _copy(self, event: CopyWanted) -> None:
+        if event.name != printable(event.name):
+            self.tell("Not copied: this id has characters that a terminal would obey.")
+            return
+        self.copy_to_clipboard(event.name)
+        self.tell(f"Copied {event.name}")
 
     @on(LineTable.ExportWanted)
     def _export(self, event: LineTable.ExportWanted) -> None:

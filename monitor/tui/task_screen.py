@@ -6,6 +6,7 @@ from textual.message import Message
 
 from monitor.core.snapshot import Snapshot
 from monitor.tui.detail_screen import DetailScreen
+from monitor.tui.keys import bindings
 from settings.sought_task import SoughtTask
 
 LOOKING = "Looking for it."
@@ -14,7 +15,7 @@ LOOKING = "Looking for it."
 class TaskScreen(DetailScreen):
     """Asks for the task's story, and shows it; it is not part of the readings, so it is asked for again by a key."""
 
-    BINDINGS = [("r", "ask", "Read anew")]
+    BINDINGS = bindings("task")
 
     @dataclass
     class StoryWanted(Message):

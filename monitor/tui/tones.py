@@ -4,10 +4,14 @@ from collections.abc import Iterable
 from typing import get_args
 
 from rich.segment import Segment
+from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
 from monitor.core.table import Cell, Tone
+
+#: How what is not up to date is drawn.
+DIM = Style(dim=True)
 
 #: The component classes of a widget that draws cells.
 TONE_CLASSES = frozenset(f"tone-{tone}" for tone in get_args(Tone))

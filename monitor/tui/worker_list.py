@@ -21,8 +21,9 @@ class WorkerList(LineTable):
 
         wish: Wish
         worker_ids: tuple[str, ...]
+        hidden_marks: int
 
     def action_wish(self, wish: Wish) -> None:
         """Asks for it."""
         if self.chosen_ids:
-            self.post_message(self.Wanted(wish, self.chosen_ids))
+            self.post_message(self.Wanted(wish, self.chosen_ids, self.hidden_marks))

@@ -9,6 +9,6 @@ AT = 1_767_268_800.0
 
 
 @cache
-def demo_snapshot() -> Snapshot:
-    """The demo's reading after 400 seconds, at noon of 2026-01-01 UTC."""
-    return DemoSource(lambda: AT, head_start_seconds=400.0).read()
+def demo_snapshot(seconds: float = 400.0) -> Snapshot:
+    """The demo's reading after so many seconds, at noon of 2026-01-01 UTC."""
+    return DemoSource(lambda: AT, head_start_seconds=seconds).read()

@@ -1,9 +1,11 @@
 """A cluster at one moment, with some of each."""
 
 from monitor.core.dead_letters import DeadLetter
+from monitor.core.event import Event
 from monitor.core.listed_tasks import ListedTask
 from monitor.core.server_view import KeyKind, ServerView
 from monitor.core.snapshot import LaneView, RecentTask, RedisView, Snapshot, Trends, WorkerView
+from monitor.core.spread import Spread, Waits
 from monitor.core.task_stories import Delivery, TaskStory
 from settings.explanation import NO_ESTIMATE, Explanation, Running
 from settings.records import QueueCounts, TaskRecord
@@ -93,6 +95,21 @@ STORY = TaskStory(
     ),
 )
 
+TRENDS = Trends(
+    312.0,
+    2.0,
+    {LANE: 41.0},
+    {"BAAI/bge-m3": 7},
+    done_trend=(190.0, 240.0, 290.0, 330.0, 305.0, 312.0),
+    failed_trend=(0.0, 0.0, 6.0, 0.0, 0.0, 2.0),
+    waits=Waits(Spread(9.0, 41.0, 240, 600.0), {LANE: Spread(12.0, 41.0, 120, 600.0)}, Spread(7.0, 12.0, 312, 600.0)),
+)
+EVENTS = (
+    Event(994.0, "dead", LANE, "2 dead letters"),
+    Event(840.0, "lost", "gpu-03-9"),
+    Event(310.0, "came", "gpu-02-7", "gpu-02"),
+)
+
 CLUSTER = Snapshot(
     at=1000.0,
     queues=(
@@ -112,10 +129,11 @@ CLUSTER = Snapshot(
         LaneView("inference.normal.org/chat-8b", "inference", "normal", "org/chat-8b", 808, 10, 0, 3, 41.0),
     ),
     redis=RedisView("7.0.15", 2 * GIB, 8 * GIB, "noeviction"),
-    trends=Trends(312.0, 2.0, {"inference.normal.org/chat-8b": 41.0}, {"BAAI/bge-m3": 7}),
+    trends=TRENDS,
     tasks=TASKS,
     recent_tasks=RECENT,
     server=SERVER,
+    events=EVENTS,
 )
 
 

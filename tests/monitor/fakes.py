@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from monitor.core.dead_letters import Change, DeadLetter
+from monitor.core.dead_letters import LETTERS_AT_ONCE, Change, DeadLetter
 from monitor.core.snapshot import Snapshot
 from monitor.core.source import SourceState
 from monitor.core.task_stories import TaskStory
@@ -19,9 +19,11 @@ class ScriptedSource:
 
     def __init__(self, snapshot: Snapshot | Exception) -> None:
         self.says = snapshot
+        self.watched = ("", "")
 
-    def watch(self, page: str) -> None:
+    def watch(self, page: str, about: str = "") -> None:
         """It says the same for every page."""
+        self.watched = (page, about)
 
     def read(self) -> Snapshot:
         """What the test has put into `says`."""
@@ -47,9 +49,10 @@ class ListedLetters:
         self.there = list(letters)
         self.sent_again: list[DeadLetter] = []
 
-    def read(self, lanes: list[str]) -> tuple[DeadLetter, ...]:
-        """Those that are left in these lanes."""
-        return tuple(letter for letter in self.there if letter.lane in lanes)
+    def read(self, lanes: list[str], most: int = LETTERS_AT_ONCE) -> tuple[DeadLetter, ...]:
+        """The newest that are left in each of these lanes."""
+        own = ([letter for letter in self.there if letter.lane == lane] for lane in lanes)
+        return tuple(letter for letters in own for letter in sorted(letters, key=lambda each: -each.died_at)[:most])
 
     def change(self, change: Change, letters: Sequence[DeadLetter]) -> Told:
         """Takes them out of the list, and notes those that are sent again."""

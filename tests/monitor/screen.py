@@ -44,15 +44,28 @@ async def wait_for(pilot: Pilot[None], condition: Callable[[], object], descript
 
 async def check_golden(pilot: Pilot[None], name: str) -> None:
     """The screen comes to be the one that was looked at and kept; UPDATE_GOLDEN=1 keeps it anew."""
-    path = Path(__file__).parent / "golden" / f"{name}.txt"
+    await _check_kept(pilot, f"{name}.txt", golden_text)
+
+
+async def check_golden_svg(pilot: Pilot[None], name: str) -> None:
+    """The same with its colours, as a picture."""
+    await _check_kept(pilot, f"{name}.svg", golden_svg)
+
+
+async def _check_kept(pilot: Pilot[None], file_name: str, draw: Callable[[App[None]], str]) -> None:
+    path = Path(__file__).parent / "golden" / file_name
     if os.environ.get("UPDATE_GOLDEN"):
         await pilot.pause()
         path.parent.mkdir(exist_ok=True)
-        path.write_text(golden_text(pilot.app), encoding="utf-8")
+        path.write_text(draw(pilot.app), encoding="utf-8")
     assert path.exists(), f"{path} is missing: look at the screen, then set UPDATE_GOLDEN=1\n{golden_text(pilot.app)}"
     kept = path.read_text(encoding="utf-8")
-    await wait_for(pilot, lambda: golden_text(pilot.app) == kept, f"the screen is {path}; UPDATE_GOLDEN=1 keeps it")
+    await wait_for(pilot, lambda: draw(pilot.app) == kept, f"the screen is {path}; UPDATE_GOLDEN=1 keeps it")
 
 
 def golden_text(app: App[None]) -> str:
     return "\n".join(line.rstrip() for line in screen_text(app).splitlines()) + "\n"
+
+
+def golden_svg(app: App[None]) -> str:
+    return app.export_screenshot(title="golden") + "\n"

@@ -66,6 +66,16 @@ def test_a_dead_letter_ends_with_1(repository: Path, queue_redis: redis.Redis) -
     assert monitor(repository, "--json").returncode == 1
 
 
+def test_warnings_alone_end_with_0_and_say_so(repository: Path, cluster: Cluster) -> None:
+    cluster.beat("gpu-01-42", age_seconds=9.0)
+
+    done = monitor(repository, "--once")
+
+    assert done.returncode == 0
+    assert "▲ late" in done.stdout
+    assert "Exit code 1 for any ✖; ▲ alone are warnings, with exit code 0." in done.stdout
+
+
 def test_another_redis_can_be_named(repository: Path, cluster: Cluster, redis_url: str) -> None:
     cluster.beat("gpu-01-42")
 

@@ -19,6 +19,7 @@ from monitor.core.source import RedisSource
 from monitor.core.undoing import Undoing
 from settings import keys
 from settings.config import Settings
+from tests.monitor.round_trips import count_round_trips
 
 LANE = "inference.normal.org/a"
 
@@ -187,6 +188,29 @@ def test_what_cannot_be_read_or_is_large_is_shown_without_its_body(
     assert letters.change("delete", [found["without-body"]]).went_well
 
 
+def test_of_each_lane_the_newest_are_read_in_two_round_trips_and_a_body_is_read_once(
+    letters: DeadLetters, queue_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = "inference.normal.org/b"
+    for lane in (LANE, other):
+        queue_redis.hset(keys.dead_bodies(lane), mapping={str(number): "[]" for number in range(5)})
+        queue_redis.zadd(keys.dead(lane), {str(number): number for number in range(5)})
+    letters.read(["empty"])  # connects
+    trips = count_round_trips(monkeypatch)
+
+    found = letters.read([LANE, other], 2)
+    assert [(each.lane, each.redis_id) for each in found] == [(LANE, "4"), (LANE, "3"), (other, "4"), (other, "3")]
+    assert len(trips) == 2
+
+    assert letters.read([LANE, other], 2) == found
+    assert len(trips) == 3
+
+    older = letters.read([LANE, other], 5)
+    assert len(older) == 10
+    assert [letter.died_at for letter in older[:5]] == [0.004, 0.003, 0.002, 0.001, 0.0]
+    assert len(trips) == 5
+
+
 def test_letters_with_the_same_error_stand_together_the_newest_first() -> None:
     given = [DeadLetter("q", name, died, size) for name, died, size in [("a", 1, 1), ("b", 2, 99_999), ("c", 3, 1)]]
 
@@ -194,6 +218,12 @@ def test_letters_with_the_same_error_stand_together_the_newest_first() -> None:
 
     assert list(table.ids) == ["q c", "q a", "q b"]
     assert [row[1].text for row in table.rows] == ["2", "2", "1"]
+
+
+def test_letters_that_are_alike_may_be_more_where_older_ones_were_not_read() -> None:
+    given = [DeadLetter("q", name, 1, 1) for name in ("a", "b")]
+
+    assert [row[1].text for row in letter_table(given, now=10.0, has_older=True).rows] == ["2+", "2+"]
 
 
 def test_a_letters_text_says_what_failed_and_hides_the_callers_text(

@@ -9,6 +9,7 @@ from monitor.core.formatting import cell_width
 from monitor.core.recorded_source import ReplaySource
 from monitor.tui.app import ClusterMonitor
 from monitor.tui.line_table import LineTable
+from monitor.tui.tab_line import TabLine
 from tests.monitor.demo_example import demo_snapshot
 from tests.monitor.examples import CLUSTER
 from tests.monitor.fakes import FakeClock, ScriptedSource
@@ -16,7 +17,7 @@ from tests.monitor.hostile import HOSTILE_STRINGS
 from tests.monitor.screen import check_golden, screen_text, wait_for, wait_for_text
 from tests.monitor.test_recording import recorded
 
-SIZES = [(80, 24), (160, 48)]
+SIZES = [(80, 24), (120, 30), (160, 48)]
 
 #: Selecting graphics: everything off, bold, dim, italic, underlined, reversed, their ends, and the default colours.
 COLOURLESS = {"", "0", "1", "2", "3", "4", "7", "22", "23", "24", "27", "39", "49"}
@@ -134,6 +135,19 @@ async def test_a_click_on_a_title_sorts_and_the_next_turns_the_order() -> None:
         await wait_for_text(pilot, "by worker turned")
         await pilot.click(table, offset=(2, 1))
         assert table.view.sort == "worker"
+
+
+@pytest.mark.parametrize("width", [60, 120])
+async def test_a_click_on_the_name_of_a_page_opens_it(width: int) -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(width, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        for number, name in ((2, "Workers"), (6, "Models"), (7, "Redis"), (1, "Overview")):
+            line = screen_text(pilot.app).splitlines()[1]
+            await pilot.click(TabLine, offset=(line.index(str(number)), 0))
+            await wait_for_text(pilot, f"[{number} {name}]")
+
+        await pilot.click(TabLine, offset=(screen_text(pilot.app).splitlines()[1].index("read-only"), 0))
+        await wait_for_text(pilot, "[1 Overview]")
 
 
 async def test_plus_and_minus_change_how_often_is_read() -> None:

@@ -1,11 +1,14 @@
 """The keys that change something: each asks first, and Cancel is the default."""
 
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
+from dramatiq import Message
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -32,6 +35,9 @@ from tests.monitor.examples import CLUSTER, LETTERS
 from tests.monitor.fakes import ListedLetters, NotedActions, ScriptedSource
 from tests.monitor.screen import check_golden, screen_text, wait_for, wait_for_text
 from tests.monitor.test_pages import wait_for_toast
+
+#: Of a terminal with room for everything.
+SIZE = (120, 30)
 
 CHAT = "inference.normal.org/chat-8b"
 
@@ -137,6 +143,22 @@ async def test_marked_workers_are_told_together(app: ClusterMonitor, noted: Note
         await agree(pilot)
         await wait_for(pilot, lambda: len(noted.done) == 2, "both are told")
         assert sorted(noted.done) == [("recycle", "gpu-01-42"), ("recycle", "gpu-02-7")]
+
+
+async def test_marked_workers_that_the_filter_hides_are_left_alone_and_the_question_says_so(
+    app: ClusterMonitor, noted: NotedActions
+) -> None:
+    async with app.run_test(size=(120, 30)) as pilot:
+        await open_page(pilot, "2", "gpu-01-42")
+        await pilot.press("space", "space", "slash", *"gpu-02", "enter")
+        await wait_for_text(pilot, "Workers (1)  /gpu-02  ■ 2 marked, 1 hidden")
+        await pilot.press("X")
+        await wait_for_text(pilot, "Recycle 1 worker?", "1 more marked, which the filter hides: left as it is.")
+        await agree(pilot)
+        await wait_for(pilot, lambda: noted.done == [("recycle", "gpu-02-7")], "the one that is shown is told")
+
+        await pilot.press("escape")
+        await wait_for_text(pilot, "Workers (3)  ■ 2 marked")
 
 
 async def test_a_lane_is_paused_and_resumed(noted: NotedActions) -> None:
@@ -250,8 +272,14 @@ async def test_an_action_without_redis_says_that_it_may_have_been_done(
 async def test_what_operators_did_is_shown_on_the_overview() -> None:
     events = (AuditEvent(995.0, "ann@ops", "pause", CHAT, 1), AuditEvent(900.0, "bob@ops", "deleted", CHAT, 12))
     async with monitor(ScriptedSource(replace(CLUSTER, audit=events)), None).run_test(size=(120, 30)) as pilot:
-        await wait_for_text(pilot, "What operators did (2)", "00:16:35", "ann@ops", "bob@ops", "q Quit")
+        await wait_for_text(pilot, "Events (5)", "00:16:35", "ann@ops", "bob@ops", "q Quit")
         await check_golden(pilot, "audit-120x30")
+
+        await pilot.resize_terminal(80, 24)
+        await wait_for(pilot, lambda: "Events" not in screen_text(pilot.app), "the workers keep their room")
+        await wait_for_text(pilot, "gpu-02-7")
+        await pilot.resize_terminal(160, 24)
+        await wait_for_text(pilot, "Events (5)", "gpu-02-7")
 
 
 @pytest.mark.parametrize("key", ["ctrl+p", "colon"])
@@ -272,6 +300,10 @@ async def test_the_palette_offers_only_what_the_page_can_do(app: ClusterMonitor)
         text = await wait_for_text(pilot, "Overview  (1)", "Undo  (u)")
         assert "Recycle" not in text
         assert "Send again" not in text
+
+        await pilot.press("escape", "6", "ctrl+p")
+        text = await wait_for_text(pilot, "Overview  (1)", "Sort  (s)", "Open  (")
+        assert "Delete" not in text
 
 
 async def test_the_palette_goes_to_workers_lanes_and_models(app: ClusterMonitor) -> None:
@@ -325,6 +357,41 @@ def test_a_spreadsheet_takes_nothing_for_a_formula() -> None:
     assert table_csv(table).split() == ["c", "'=1+1", "'@x", "'-x", "+41", "-", "-3.5", "a=b"]
 
 
+def on_redis(settings: Settings) -> ClusterMonitor:
+    """A monitor that reads and changes a real cluster."""
+    actions = Actions(WorkerActions(settings), LaneActions(settings), Undoing(settings))
+    return ClusterMonitor(RedisSource(settings), 0.1, letters=DeadLetters(settings), actions=actions, may_act=True)
+
+
+async def test_two_monitors_send_the_same_dead_letter_again_and_one_copy_waits(
+    settings: Settings, queue_redis: redis.Redis
+) -> None:
+    lane, redis_id = "inference.normal.org/a", sortable_id()
+    message = Message[Any]("inference", "embed", (), {"model": "org/a"}, {"redis_message_id": redis_id, "retries": 3})
+    queue_redis.sadd(keys.LANES, lane)
+    queue_redis.hset(keys.dead_bodies(lane), redis_id, message.encode())
+    queue_redis.zadd(keys.dead(lane), {redis_id: 1_000})
+
+    apps = on_redis(settings), on_redis(settings)
+    async with apps[0].run_test(size=SIZE) as first, apps[1].run_test(size=SIZE) as second:
+        for pilot in (first, second):
+            await wait_for_text(pilot, "● live")
+            await pilot.press("5")
+            await wait_for_text(pilot, "Dead letters (1)")
+            await pilot.press("R")
+            await wait_for_text(pilot, "Send again 1 dead letter")
+        await asyncio.gather(agree(first), agree(second))
+        for pilot in (first, second):
+            await wait_for_text(pilot, "No dead letters")
+            await wait_for_toast(pilot, "1 ")
+
+        told = {toast.message for app in apps for toast in app._notifications}
+        assert told == {"1 sent again", "1 gone"}
+    assert queue_redis.llen(keys.ready(lane)) == 1
+    assert queue_redis.hlen(keys.bodies(lane)) == 1
+    assert queue_redis.zcard(keys.dead(lane)) == 0
+
+
 async def test_two_monitors_change_one_cluster(settings: Settings, queue_redis: redis.Redis) -> None:
     """Both are asked and agree; Redis does it once, and both are told what came of it."""
     lane = "inference.normal.org/a"
@@ -333,11 +400,7 @@ async def test_two_monitors_change_one_cluster(settings: Settings, queue_redis: 
         queue_redis.rpush(keys.ready(lane), redis_id)
     queue_redis.sadd(keys.LANES, lane)
 
-    def real() -> ClusterMonitor:
-        actions = Actions(WorkerActions(settings), LaneActions(settings), Undoing(settings))
-        return ClusterMonitor(RedisSource(settings), 0.1, letters=DeadLetters(settings), actions=actions, may_act=True)
-
-    async with real().run_test(size=(120, 30)) as first, real().run_test(size=(120, 30)) as second:
+    async with on_redis(settings).run_test(size=SIZE) as first, on_redis(settings).run_test(size=SIZE) as second:
         for pilot in (first, second):
             await wait_for_text(pilot, "● live")
             await pilot.press("3")

@@ -10,6 +10,7 @@ import redis
 from actors.broker import create_broker
 from actors.client import Client
 from monitor.core.key_census import kind_of
+from monitor.core.lane_text import lane_text
 from monitor.core.listed_tasks import HEADS, MOST_BYTES, NEW_LOOKS, NEWEST_DEAD, ListedTask
 from monitor.core.server_table import key_table, server_table
 from monitor.core.server_view import ServerView, parse_server
@@ -17,6 +18,7 @@ from monitor.core.snapshot import Snapshot
 from monitor.core.source import RedisSource
 from monitor.core.task_table import find_row, task_table
 from settings import keys
+from settings.capacity import Capacity, note_service
 from settings.config import Settings
 from settings.records import TaskRecord
 from tests.monitor.cluster import Cluster
@@ -168,16 +170,19 @@ def test_a_task_whose_model_is_on_its_way_is_loading_and_tells_how_far_it_is(
     assert where.text == "worker, downloading 1.0 of 4.0 GB"
 
 
-@pytest.mark.parametrize("page", ["tasks", "redis", "overview"])
+PAGES = [("tasks", ""), ("redis", ""), ("overview", ""), ("lane", LANE), ("lane", "inference"), ("worker", "worker-1")]
+
+
+@pytest.mark.parametrize(("page", "about"), PAGES)
 def test_no_page_takes_more_than_two_round_trips(
-    source: RedisSource, client: Client, cluster: Cluster, page: str, monkeypatch: pytest.MonkeyPatch
+    source: RedisSource, client: Client, cluster: Cluster, page: str, about: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(20):
         client.send("embed", model=f"org/{number}", texts=["a"])
         cluster.beat(f"worker-{number}")
     source.read()
     sent = count_round_trips(monkeypatch)
-    source.watch(page)
+    source.watch(page, about)
 
     for readings in range(1, 4):
         assert source.read().error is None
@@ -194,6 +199,48 @@ def test_what_only_one_page_shows_is_read_while_it_is_open(source: RedisSource, 
     snapshot = source.read()
     assert len(snapshot.tasks) == 1
     assert snapshot.server is None
+
+
+def test_an_open_lane_lists_the_tasks_of_its_model_alone_and_how_fast_they_are_worked_off(
+    source: RedisSource, client: Client, cluster: Cluster, queue_redis: redis.Redis
+) -> None:
+    for model, priority in (("org/a", 5), ("org/a", 1), ("org/b", 5)):
+        client.send("embed", model=model, texts=["a"], priority=priority)
+    note_service(queue_redis, "org/a", seconds=10.0, tasks=20)
+    source.watch("lane", LANE)
+    listed = read_twice(source)
+    snapshot = source.read()
+
+    assert sorted(task.lane for task in listed) == ["inference.high.org/a", LANE]
+    assert {task.sought.model for task in listed if task.sought} == {"org/a"}
+    assert snapshot.capacities == {"org/a": Capacity(workers=0, seconds_per_task=0.5)}
+    assert "Waiting (2)\nplace  task" in lane_text(snapshot, LANE)
+
+    queue_redis.hset(keys.service("org/a"), "seconds", "[/x]")
+    assert (source.read().capacities, source.read().error) == ({}, None)
+
+    source.watch("lane", "inference")
+    assert len(read_twice(source)) == 3
+    source.watch("overview")
+    assert (source.read().capacities, source.read().tasks) == ({}, ())
+
+
+def test_an_open_worker_tells_when_it_asked_for_tasks_and_what_it_did(
+    source: RedisSource, cluster: Cluster, queue_redis: redis.Redis
+) -> None:
+    cluster.beat("worker-1")
+    queue_redis.hset(keys.FREE_WORKERS, "worker-1", "1767268800|org/a")
+    assert source.read().histories == {}
+
+    source.watch("worker", "worker-1")
+    history = source.read().histories["worker-1"]
+    assert history.asked_at == 1767268800
+    assert [change.state for change in history.changes] == ["serving"]
+
+    queue_redis.hset(keys.FREE_WORKERS, "worker-1", "[/x]")
+    assert source.read().histories["worker-1"].asked_at is None
+    source.watch("worker", "nobody")
+    assert source.read().histories == {}
 
 
 def test_redis_tells_of_itself_and_its_keys_by_kind(
@@ -253,6 +300,8 @@ def test_questions_that_redis_refuses_leave_the_rest_of_the_page(
         assert (snapshot.server.kinds, snapshot.server.memory_used) == ((), None)
         source.watch("tasks")
         assert [task.sought for task in read_twice(source)] == [None]
+        source.watch("lane", LANE)
+        assert (source.read().capacities, source.read().error) == ({}, None)
     finally:
         queue_redis.execute_command("ACL", "SETUSER", "default", "+@all")
 

@@ -1,37 +1,30 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 
+from monitor.core.audit import AuditEvent
 from monitor.core.listed_tasks import ListedTask
 from monitor.core.server_table import key_table, server_table
 from monitor.core.server_view import KeyKind
-from monitor.core.snapshot import RecentTask, Snapshot, WorkerView
+from monitor.core.snapshot import LaneView, RecentTask, Snapshot, Trends, WorkerView
 from monitor.core.task_stories import StoryUnavailable
 from monitor.core.task_table import task_table
 from monitor.tui.app import ClusterMonitor
+from monitor.tui.dashboard import Dashboard
+from monitor.tui.filter_bar import FilterBar
 from monitor.tui.keys import KEYS, TOLD_WITH_ANOTHER
 from monitor.tui.letter_list import LetterList
 from monitor.tui.line_table import LineTable
+from settings.capacity import Capacity
 from settings.sought_task import SoughtTask
-from tests.monitor.cluster import record
-from tests.monitor.examples import CLUSTER, LETTERS, SERVER, STORY, TASK, TASKS, sought
+from tests.monitor.cluster import model, record
+from tests.monitor.demo_example import demo_snapshot
+from tests.monitor.examples import CLUSTER, LANE, LETTERS, SERVER, STORY, TASK, TASKS, letter, sought
 from tests.monitor.fakes import FakeClock, ListedLetters, ScriptedSource, ToldTasks
 from tests.monitor.hostile import HOSTILE_STRINGS
 from tests.monitor.screen import check_golden, screen_text, wait_for, wait_for_text
-
-PAGES = {
-    "overview": ("1", "Trouble ("),
-    "workers": ("2", "gpu-02-7"),
-    "lanes": ("3", "392"),
-    "tasks": ("4", "7f3a11d2"),
-    "letters": ("5", "DeviceOutOfMemory"),
-    "models": ("6", "chat-8b"),
-    "redis": ("7", "noeviction"),
-}
-SIZES = [(80, 24), (120, 30)]
-PICTURES = [(page, size) for page in PAGES for size in ([(80, 24), (160, 48)] if page in ("tasks", "redis") else SIZES)]
-
 
 pytestmark = pytest.mark.usefixtures("utc")
 
@@ -53,43 +46,40 @@ async def wait_for_toast(pilot: Pilot[None], text: str) -> None:
     await wait_for(pilot, lambda: any(text in each.message for each in told), f"somebody is told {text}")
 
 
-@pytest.mark.parametrize(("page", "size"), PICTURES)
-async def test_each_page_looks_as_it_was_looked_at(page: str, size: tuple[int, int]) -> None:
-    key, text = PAGES[page]
-    async with monitor(ScriptedSource(CLUSTER)).run_test(size=size) as pilot:
+async def test_without_redis_ages_go_on_and_a_new_answer_sets_them_right() -> None:
+    source, clock = ScriptedSource(CLUSTER), FakeClock()
+    async with monitor(source, clock=clock).run_test(size=(120, 30)) as pilot:
         await wait_for_text(pilot, "gpu-01-42")
-        await pilot.press(key)
-        await wait_for_text(pilot, "● live", text)
-        await check_golden(pilot, f"{page}-{size[0]}x{size[1]}")
+        source.says = replace(CLUSTER, error="Redis does not answer at gpu-hub:6379")
+        await wait_for_text(pilot, "✖ down")
+        clock.now += 56
+        text = await wait_for_text(pilot, "last beat 4m08s ago", "57s")
+        assert "00:16:40" in text.splitlines()[0]
+
+        await pilot.press("3")
+        await wait_for_text(pilot, "1m37s")
+        await pilot.press("2", "down", "enter")
+        await wait_for_text(pilot, "gpu-01-42", "last beat 57s ago", "org/chat-8b  for 1m07s")
+        await pilot.press("escape", "1")
+
+        source.says = CLUSTER
+        await wait_for_text(pilot, "● live", "last beat 3m12s ago")
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize(
-    ("state", "snapshot", "seconds", "text"),
-    [
-        ("empty", Snapshot(at=1000.0), 0, "No workers yet"),
-        ("never-answered", Snapshot(error="Redis does not answer at gpu-hub:6379"), 5, "(for 5s) - trying again"),
-        ("down", replace(CLUSTER, error="Redis does not answer at gpu-hub:6379"), 14, "(for 14s) - showing the last"),
-    ],
-)
-async def test_each_state_looks_as_it_was_looked_at(
-    state: str, snapshot: Snapshot, seconds: float, text: str, size: tuple[int, int]
-) -> None:
-    source, clock = ScriptedSource(replace(snapshot, error=None)), FakeClock()
-    async with monitor(source, clock=clock).run_test(size=size) as pilot:
-        await wait_for_text(pilot, "Queues", "Overview")
-        source.says = snapshot
-        if snapshot.error:
-            await wait_for_text(pilot, "✖ down")
-        clock.now += seconds
-        await wait_for_text(pilot, text)
-        await check_golden(pilot, f"{state}-{size[0]}x{size[1]}")
+async def test_while_somebody_pauses_ages_stay_as_they_were_read() -> None:
+    clock = FakeClock()
+    async with monitor(ScriptedSource(CLUSTER), clock=clock).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("p")
+        clock.now += 56
+        await wait_for_text(pilot, "‖ Paused, data of 56s ago", "last beat 3m12s ago")
 
 
 async def test_a_terminal_that_is_too_small_says_so() -> None:
     async with monitor(ScriptedSource(CLUSTER)).run_test(size=(59, 15)) as pilot:
         await wait_for_text(pilot, "Too small: 60x15 is needed.")
         assert "gpu-01" not in screen_text(pilot.app)
+        await check_golden(pilot, "too-small-59x15")
 
         await pilot.resize_terminal(60, 15)
         await wait_for_text(pilot, "gpu-01-42")
@@ -100,7 +90,7 @@ async def test_enter_opens_a_worker_that_goes_on_and_escape_closes_it() -> None:
     async with monitor(source).run_test(size=(120, 30)) as pilot:
         await wait_for_text(pilot, "gpu-01-42")
         await pilot.press("2", "down", "enter")
-        await wait_for_text(pilot, "generate b4692f0c-5351-434c  org/chat-8b  for 10s", "9.0 GiB", "9,121 done")
+        await wait_for_text(pilot, "generate b4692f0c-5351-434c  org/chat-8b  for 11s", "9.0 GiB", "9,121 done")
         await check_golden(pilot, "worker-120x30")
 
         source.says = replace(CLUSTER, workers=())
@@ -108,6 +98,76 @@ async def test_enter_opens_a_worker_that_goes_on_and_escape_closes_it() -> None:
 
         await pilot.press("escape")
         await wait_for_text(pilot, "No workers yet")
+
+
+async def test_enter_on_a_lane_opens_the_lanes_of_its_model_which_are_read_while_they_are_open() -> None:
+    source = ScriptedSource(replace(CLUSTER, capacities={"org/chat-8b": Capacity(2, 0.5)}))
+    async with monitor(source).run_test(size=(80, 24)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("3", "end", "enter")
+        await wait_for_text(pilot, "inference, org/chat-8b", "clears", "by 2 workers", "holds the model")
+        await wait_for(pilot, lambda: source.watched == ("lane", LANE), "the lane is read")
+        await check_golden(pilot, "lane-80x24")
+
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: source.watched == ("lanes", ""), "the page is read again")
+
+
+async def test_enter_on_a_queue_opens_it_with_all_its_lanes() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        pilot.app.screen.query_one("#queues").focus()
+        await pilot.press("down", "enter")
+        await wait_for_text(pilot, "Workers with a device that take its tasks (2): 1 busy, 1 idle")
+        await check_golden(pilot, "queue-120x30")
+
+
+async def test_enter_on_a_model_opens_who_holds_it() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("6", "enter")
+        await wait_for_text(pilot, "▲ thrash: loaded 7 times", "In memory on (2)")
+        await check_golden(pilot, "model-120x30")
+
+
+async def test_a_page_has_the_keys_as_soon_as_it_is_opened() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        dashboard = pilot.app.screen
+        assert isinstance(dashboard, Dashboard)
+        for page, table in (("redis", "all-keys"), ("workers", "all-workers")):
+            dashboard.action_page(page)
+            assert dashboard.focused
+            assert dashboard.focused.id == table
+
+
+async def test_a_filter_takes_keys_that_are_typed_at_once_with_the_slash_and_enter() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        dashboard = pilot.app.screen
+        assert isinstance(dashboard, Dashboard)
+        dashboard.action_filter()
+        assert isinstance(dashboard.focused, FilterBar)
+
+        dashboard.focused.value = "zz"
+        dashboard.focused.action_close(True)
+        await wait_for_text(pilot, "Nothing matches zz")
+
+
+async def test_enter_on_a_fact_of_redis_or_on_what_was_done_opens_it_in_full() -> None:
+    event = AuditEvent(940.0, "ann@ops", "pause", f"inference.normal.{'long/' * 30}end", 1)
+    async with monitor(ScriptedSource(replace(CLUSTER, audit=(event,)))).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42", "▶ pause")
+        events = pilot.app.screen.query_one("#events", LineTable)
+        events.focus()
+        events.choose(next(row_id for row_id in events._table.ids if "pause" in row_id))
+        await pilot.press("enter")
+        await wait_for_text(pilot, "more   1, ann@ops", "long/end")
+        await pilot.press("escape", "7")
+        await wait_for_text(pilot, "Redis (")
+        pilot.app.screen.query_one("#server").focus()
+        await pilot.press("down", "enter")
+        await wait_for_text(pilot, "besides  peak 3.0 GiB, takes 2.5 GiB, 1.2 times what it keeps")
 
 
 async def test_enter_on_a_trouble_opens_what_it_is_about() -> None:
@@ -121,6 +181,139 @@ async def test_enter_on_a_trouble_opens_what_it_is_about() -> None:
         await wait_for_toast(pilot, "3 dead letters: failed for good")
 
 
+@pytest.mark.parametrize(
+    ("key", "table_id", "row_id", "name"),
+    [
+        ("1", "troubles", "dead inference.normal.org/chat-8b", "inference.normal.org/chat-8b"),
+        ("2", "all-workers", "gpu-01-42", "gpu-01-42"),
+        ("3", "all-lanes", "inference.high.org/chat-8b", "inference.high.org/chat-8b"),
+        ("4", "all-tasks", f"dead {TASKS[2].lane} redis-dead", "dead0001"),
+        ("4", "all-tasks", f"waiting {TASKS[1].lane} redis-9c40", "redis-9c40"),
+        ("5", "letter-list", "inference.normal.org/chat-8b id-2", "message-2"),
+        ("6", "all-models", "BAAI/bge-m3", "BAAI/bge-m3"),
+    ],
+)
+async def test_the_id_under_the_cursor_is_copied(key: str, table_id: str, row_id: str, name: str) -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press(key)
+        table = pilot.app.screen.query_one(f"#{table_id}", LineTable)
+        table.focus()
+        await wait_for(pilot, lambda: row_id in table._table.ids, "the row is there")
+        table.choose(row_id)
+        await pilot.press("c")
+        await wait_for_toast(pilot, f"Copied {name}")
+        assert pilot.app.clipboard == name
+
+
+async def test_an_open_screen_has_keys_of_its_own_and_copies_what_it_is_about() -> None:
+    tasks = ToldTasks(STORY)
+    async with monitor(ScriptedSource(CLUSTER), tasks=tasks).run_test(size=(80, 24)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42", "P Drain")
+        for page, row, keys, name in (
+            ("2", "gpu-01-42", "esc Close  c Copy id", "gpu-03-9"),
+            ("3", "org/chat-8b", "esc Close  c Copy id", "control"),
+            ("5", "ModelNotFound", "esc Close  c Copy id", "message-3"),
+            ("6", "BAAI/bge-m3", "esc Close  c Copy id", "BAAI/bge-m3"),
+            ("4", "7f3a11d2", "esc Close  c Copy id  r Read anew", TASK.message_id),
+        ):
+            await pilot.press(page)
+            await wait_for_text(pilot, row)
+            await pilot.press("enter")
+            text = await wait_for_text(pilot, "esc closes", keys)
+            assert "Sort" not in text.splitlines()[-1]
+            await pilot.press("c")
+            await wait_for(pilot, lambda name=name: pilot.app.clipboard == name, f"{name} is copied")
+            await pilot.press("escape")
+            await wait_for(pilot, lambda: "esc closes" not in screen_text(pilot.app), "it closes")
+
+
+async def test_enter_opens_the_row_under_the_cursor_on_every_page() -> None:
+    snapshot = replace(CLUSTER, server=SERVER, tasks=TASKS)
+    async with monitor(ScriptedSource(snapshot), tasks=ToldTasks(STORY)).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42", "⏎ Open")
+        rows = {"2": "gpu-03-9", "3": "chat-8b", "4": "7f3a11d2", "5": "ModelNotFound", "6": "bge-m3", "7": "server"}
+        for page, row in rows.items():
+            await pilot.press(page)
+            await wait_for_text(pilot, row, "⏎ Open")
+            await pilot.press("enter")
+            await wait_for_text(pilot, "esc closes")
+            await pilot.press("escape")
+            await wait_for(pilot, lambda: "esc closes" not in screen_text(pilot.app), "it closes")
+
+
+async def test_an_id_that_a_terminal_would_obey_is_not_copied() -> None:
+    worker = WorkerView("gpu\nrm", "live", 1.0, record("gpu\nrm"))
+    async with monitor(ScriptedSource(replace(CLUSTER, workers=(worker,)))).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu·rm")
+        await pilot.press("c")
+        await wait_for_toast(pilot, "Not copied")
+        assert pilot.app.clipboard == ""
+
+
+async def test_enter_on_a_trouble_of_a_lane_or_a_model_opens_it() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42", "▲ growing")
+        pilot.app.screen.query_one("#troubles").focus()
+        await pilot.press("end", "enter")
+        await wait_for_text(pilot, "In memory on (2)")
+        await wait_for_toast(pilot, "loaded 7 times in 10 min")
+        await pilot.press("escape", "up", "enter")
+        await wait_for_text(pilot, "inference, org/chat-8b", "clears")
+        await wait_for_toast(pilot, "add a worker or send less")
+
+
+async def test_the_trouble_under_the_cursor_is_told_in_full_where_its_row_is_cut() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(80, 24)) as pilot:
+        lost = "✖ gpu-03-9: last beat 3m12s ago, no goodbye: its process or host has died;"
+        await wait_for_text(pilot, lost, "others run its tasks again, see its log")
+
+        pilot.app.screen.query_one("#troubles").focus()
+        await pilot.press("down", "down")
+        await wait_for_text(pilot, "▲ normal.org/chat-8b: 808 tasks wait, +41 a minute", "  worker or send less")
+
+        await pilot.resize_terminal(160, 48)
+        await wait_for(pilot, lambda: "▲ normal.org/chat-8b: 808" not in screen_text(pilot.app), "there is room")
+
+
+SKEWED = tuple(WorkerView(f"gpu-{number:03}", "live", 1.0, record("w"), 3600.0) for number in range(5))
+DEAD = tuple(LaneView(f"inference.normal.org/m{n}", "inference", "normal", f"org/m{n}", dead=1) for n in range(5))
+
+
+@pytest.mark.parametrize(
+    ("kind", "snapshot", "title"),
+    [
+        (
+            "lost",
+            {"workers": tuple(WorkerView(f"gpu-{n:03}", "lost", 60.0) for n in range(5))},
+            "Workers (5)  /trouble:lost",
+        ),
+        ("clock", {"workers": (*SKEWED, *CLUSTER.workers)}, "Workers (5)  /trouble:clock"),
+        ("dead", {"lanes": (*DEAD, *CLUSTER.lanes[:2])}, "Queues (5)  /trouble:dead"),
+        ("paused", {"lanes": DEAD, "paused": {lane.name: "ann@ops" for lane in DEAD}}, "Queues (5)  /trouble:paused"),
+        ("thrash", {"trends": Trends(loads={f"org/m{n}": 9 for n in range(5)})}, "Models (5)  /trouble:thrash"),
+    ],
+)
+async def test_enter_on_a_trouble_that_stands_for_many_shows_their_rows_alone(
+    kind: str, snapshot: dict[str, Any], title: str
+) -> None:
+    paused = snapshot.get("paused", {})
+    lanes = tuple(replace(lane, is_paused=lane.name in paused) for lane in snapshot.get("lanes", CLUSTER.lanes))
+    models = record("gpu-01-42", models=tuple(model(f"org/m{n}") for n in range(5)))
+    workers = snapshot.get("workers", (WorkerView("gpu-01-42", "live", 1.0, models),))
+    shown = replace(CLUSTER, **{**snapshot, "workers": workers, "lanes": lanes})
+    async with monitor(ScriptedSource(shown)).run_test(size=(120, 40)) as pilot:
+        await wait_for_text(pilot, "Workers (")
+        table = pilot.app.screen.query_one("#troubles", LineTable)
+        table.focus()
+        table.choose(next(row_id for row_id in table._table.ids if row_id.startswith(kind) and "more" in row_id))
+        await pilot.press("enter")
+        await wait_for_text(pilot, f"{title}  trouble only")
+
+        await pilot.press("escape", "t")
+        await wait_for(pilot, lambda: "trouble only" not in screen_text(pilot.app), "all are shown again")
+
+
 async def test_a_filter_takes_all_keys_and_escape_clears_it() -> None:
     async with monitor(ScriptedSource(CLUSTER)).run_test(size=(120, 30)) as pilot:
         await wait_for_text(pilot, "gpu-01-42")
@@ -132,6 +325,49 @@ async def test_a_filter_takes_all_keys_and_escape_clears_it() -> None:
 
         await pilot.press("escape")
         await wait_for_text(pilot, "Workers (3)")
+
+
+async def test_a_filter_looks_in_fields_and_says_what_is_none() -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(80, 24)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("2", "slash", *"-STATE:lost model:chat")
+        await wait_for_text(pilot, "Workers (1)  /-STATE:lost model:chat")
+        await pilot.press("enter")
+
+        await pilot.press("3", "slash", *"cuda:0")
+        told = "No field cuda, read as text. Fields: state queue model priority lane"
+        await wait_for_text(pilot, "Nothing matches cuda:0", told)
+        await pilot.press("enter", "2")
+        await wait_for_text(pilot, "Workers (1)")
+        assert told not in screen_text(pilot.app)
+
+        await pilot.press("3")
+        await wait_for_text(pilot, told)
+        await pilot.press("escape")
+        await wait_for(pilot, lambda: told not in screen_text(pilot.app), "the line goes with the filter")
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("1", "Trouble ("),
+        ("2", "gpu-02-7"),
+        ("3", "392"),
+        ("4", "7f3a11d2"),
+        ("5", "DeviceOutOfMemory"),
+        ("6", "chat-8b"),
+        ("7", "noeviction"),
+    ],
+)
+async def test_each_field_of_a_page_fits_into_the_words_that_name_them(key: str, text: str) -> None:
+    async with monitor(ScriptedSource(CLUSTER)).run_test(size=(80, 24)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press(key)
+        await wait_for_text(pilot, text)
+        await pilot.press("slash", *"cuda:0", "enter")
+        shown = await wait_for_text(pilot, "No field cuda, read as text. Fields: ")
+        tables = [table for table in pilot.app.screen.query(LineTable) if table.is_on_screen]
+        assert all(field in shown.partition("Fields: ")[2] for table in tables for field in table.fields)
 
 
 async def test_sorting_goes_through_the_orders_and_round() -> None:
@@ -155,6 +391,15 @@ async def test_trouble_only_hides_what_is_well() -> None:
 
         await pilot.press("t")
         await wait_for_text(pilot, "Workers (3)")
+
+
+async def test_trouble_only_shows_each_row_that_a_trouble_of_the_overview_is_about() -> None:
+    async with monitor(ScriptedSource(demo_snapshot())).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "Trouble (10)")
+        await pilot.press("t", "2")
+        await wait_for_text(pilot, "Workers (4)", "gpu-07-1444", "gpu-09-1629", "gpu-05-1333", "gpu-16-2110")
+        await pilot.press("3")
+        await wait_for_text(pilot, "Queues (4)", "Qwen/Qwen3-8B", "BAAI/bge-m3", "+58")
 
 
 async def test_the_cursor_stays_on_its_worker_while_others_come_and_go() -> None:
@@ -273,7 +518,13 @@ async def test_what_is_marked_is_sent_again_after_a_question_whose_default_is_ca
         await pilot.press("5")
         await wait_for_text(pilot, "Dead letters (3)")
         await pilot.press("a", "R")
-        await wait_for_text(pilot, "Send again 2 dead letters?", "2 of inference.normal.org/chat-8b", "[5 Dead]")
+        await wait_for_text(
+            pilot,
+            "Send again 2 dead letters?",
+            "2 with DeviceOutOfMemory: 1 GiB",
+            "2 of inference.normal.org/chat-8b",
+            "[5 Dead]",
+        )
         await check_golden(pilot, "confirm-120x30")
         await pilot.press("enter")
         await wait_for(pilot, lambda: "Send again 2" not in screen_text(pilot.app), "the question goes")
@@ -283,7 +534,41 @@ async def test_what_is_marked_is_sent_again_after_a_question_whose_default_is_ca
         await wait_for_text(pilot, "Send again 2 dead letters?")
         await pilot.press("right", "enter")
         await wait_for_toast(pilot, "2 sent again")
-        assert [letter.redis_id for letter in letters.sent_again] == ["id-1", "id-3"]
+        assert {letter.redis_id for letter in letters.sent_again} == {"id-1", "id-3"}
+
+
+async def test_of_many_dead_letters_the_title_says_how_many_are_shown_and_a_key_reads_older_ones() -> None:
+    letters = ListedLetters([letter(number, f"Error {number % 2}") for number in range(150)])
+    lane = replace(CLUSTER.lanes[-1], dead=150)
+    source = ScriptedSource(replace(CLUSTER, lanes=(*CLUSTER.lanes[:-1], lane)))
+    async with monitor(source, letters).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("5")
+        await wait_for_text(pilot, "Dead letters (100 of 150, o reads older)", "Error 0 ", " 50+ ")
+        await pilot.press("slash", *"id-149", "enter")
+        await wait_for_text(pilot, "Dead letters (0 in 100 of 150, o reads older)  /id-149")
+        await pilot.press("escape", "o")
+        await wait_for_text(pilot, "Dead letters (150)", " 75 ")
+        await pilot.press("o")
+        await wait_for_toast(pilot, "All dead letters have been read.")
+
+
+async def test_a_marked_letter_is_not_pushed_out_by_new_ones() -> None:
+    letters = ListedLetters([letter(number, "Error") for number in range(150)])
+
+    def saying(dead: int) -> Snapshot:
+        return replace(CLUSTER, lanes=(*CLUSTER.lanes[:-1], replace(CLUSTER.lanes[-1], dead=dead)))
+
+    source = ScriptedSource(saying(150))
+    async with monitor(source, letters).run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "gpu-01-42")
+        await pilot.press("5")
+        await wait_for_text(pilot, "(100 of 150")
+        await pilot.press("G", "space")
+        await wait_for_text(pilot, "■ 1 marked")
+        letters.there += [letter(number, "Error") for number in range(150, 170)]
+        source.says = saying(170)
+        await wait_for_text(pilot, "(120 of 170, o reads older)  ■ 1 marked")
 
 
 async def test_nothing_is_changed_while_the_data_are_not_live() -> None:

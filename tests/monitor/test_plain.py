@@ -20,13 +20,13 @@ def test_text_has_a_headline_and_two_aligned_tables() -> None:
 
     assert headline.startswith("1970-01-01 ")
     assert headline.endswith("  2 workers  ✖ 1 lost  ✖ 2 dead")
-    assert lines[1:3] == [
+    assert lines[4:6] == [
         "queue           ready  running  delayed     dead",
         "inference       1,204       24        0        2",
     ]
-    assert lines[5].startswith("✖ lost      gpu-02-7        -  ")
-    assert lines[6].startswith("○ idle      gpu-01-42       RTX 4090  ")
-    assert len({len(line) for line in lines[4:]}) == 1
+    assert lines[8].startswith("✖ lost      gpu-02-7        -  ")
+    assert lines[9].startswith("○ idle      gpu-01-42       RTX 4090  ")
+    assert len({len(line) for line in lines[7:]}) == 1
 
 
 def test_an_empty_cluster_says_how_to_start_a_worker() -> None:

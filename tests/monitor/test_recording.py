@@ -77,6 +77,22 @@ def test_the_last_reading_stays_when_the_recording_ends(tmp_path: Path) -> None:
     assert source.header.task_seconds == 120.0
 
 
+def test_an_open_worker_has_a_history_in_a_replay_whatever_was_open_when_it_was_recorded(tmp_path: Path) -> None:
+    states = ("loading", "idle", "busy")
+    workers = [
+        (WorkerView("w", "live", 1.0, record("w", state=state, done=number)),) for number, state in enumerate(states)
+    ]
+    readings = [replace(CLUSTER, at=1000.0 + 10 * number, workers=each) for number, each in enumerate(workers)]
+    source = ReplaySource(recorded(tmp_path, *readings))
+    source.watch("worker", "w")
+    told = [source.read() for _ in readings][-1].histories["w"]
+
+    assert [(change.at, change.state) for change in told.changes] == [(1000.0, "loading"), (1010.0, "serving")]
+    assert told.minutes[-1].done == 2
+    source.watch("workers")
+    assert source.read().histories == {}
+
+
 def test_files_are_bounded_in_size_and_number_and_each_can_be_replayed(tmp_path: Path) -> None:
     writer = RecordingWriter(tmp_path, HEADER, most_bytes=1, most_files=3)
     for second in range(60):

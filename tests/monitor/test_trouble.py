@@ -3,10 +3,17 @@ from typing import Any
 
 import pytest
 
+from monitor.core.lane_table import lane_table
+from monitor.core.model_table import model_table
+from monitor.core.queue_table import queue_table
 from monitor.core.snapshot import LaneView, RedisView, Snapshot, Trends, WorkerView
-from monitor.core.trouble import find_troubles
+from monitor.core.task_table import task_table
+from monitor.core.trouble import find_troubled, find_troubles
+from monitor.core.view import View
+from monitor.core.worker_table import worker_table
 from settings.records import ArrivingModel, QueueCounts, TaskRecord
 from tests.monitor.cluster import DEVICE, GIB, model, record
+from tests.monitor.demo_example import demo_snapshot
 
 TASK_SECONDS = 300.0
 SERVES = {"queues": ("inference", "control")}
@@ -46,6 +53,18 @@ def test_a_lost_worker_says_since_when_and_what_happens_to_its_tasks() -> None:
 
 def test_a_late_worker_is_a_warning() -> None:
     assert troubles(workers=(replace(worker(), liveness="late", age_seconds=9.0),)) == [("warn", "late", "gpu-01-42")]
+
+
+def test_a_late_worker_whose_clock_is_off_is_told_with_both() -> None:
+    late = replace(worker(), liveness="late", age_seconds=9.0, clock_offset_seconds=3600.0)
+
+    assert troubles(workers=(late,)) == [("warn", "late", "gpu-01-42"), ("warn", "clock", "gpu-01-42")]
+
+
+def test_a_late_worker_tells_what_was_wrong_when_it_fell_silent() -> None:
+    late = replace(worker(state="quarantined"), liveness="late", age_seconds=9.0)
+
+    assert ("bad", "quarantine", "gpu-01-42") in troubles(workers=(late,))
 
 
 def test_a_record_of_another_version_says_what_to_update() -> None:
@@ -175,3 +194,47 @@ def test_the_worst_comes_first_and_many_of_a_kind_are_two_lines() -> None:
         ("late", "gpu-01-42"),
     ]
     assert found[1].text == "and 8 more like it (gpu-1, gpu-2, …)"
+    assert [trouble.others for trouble in found] == [0, 8, 0]
+
+
+@pytest.mark.parametrize("seconds", range(80, 560, 60))
+def test_what_has_a_trouble_is_shown_when_only_trouble_is(seconds: int) -> None:
+    snapshot = demo_snapshot(float(seconds))
+    troubled = find_troubled(snapshot, TASK_SECONDS)
+    view = View(trouble_only=True, troubled=troubled)
+
+    assert {*worker_table(snapshot, view).ids} == {each.worker_id for each in snapshot.workers} & troubled.keys()
+    assert {*lane_table(snapshot, view).ids} == {lane.name for lane in snapshot.lanes} & troubled.keys()
+    assert {*model_table(snapshot, view).ids} == {*model_table(snapshot).ids} & troubled.keys()
+    assert {*queue_table(snapshot, view).ids} == {lane.queue for lane in snapshot.lanes if lane.name in troubled}
+
+
+def test_also_those_whose_line_is_folded_are_in_trouble() -> None:
+    lost = tuple(WorkerView(f"gpu-{number}", "lost", 60.0) for number in range(9))
+
+    troubled = find_troubled(replace(HEALTHY, workers=(worker(), *lost)), TASK_SECONDS)
+
+    assert troubled == {each.worker_id: "lost" for each in lost}
+
+
+def test_with_a_queue_that_stands_still_those_of_its_lanes_are_in_trouble_in_which_something_waits() -> None:
+    lanes = (LaneView("inference", "inference"), LaneView("a", "inference", ready=3), LaneView("b", "inference"))
+
+    assert find_troubled(replace(HEALTHY, workers=(), lanes=lanes), TASK_SECONDS) == {
+        "inference": "unserved",
+        "a": "unserved",
+    }
+
+
+def test_the_tasks_of_a_worker_in_trouble_are_in_trouble() -> None:
+    stuck = TaskRecord(message_id="stuck", actor="generate", started_at=0.0)
+    fine = stuck.model_copy(update={"message_id": "fine", "started_at": 990.0})
+    workers = (
+        worker(running=(stuck,), sent_at=1000.0),
+        worker("gpu-02-7", running=(fine,), sent_at=1000.0),
+    )
+    snapshot = replace(HEALTHY, workers=workers)
+
+    view = View(trouble_only=True, troubled=find_troubled(snapshot, TASK_SECONDS))
+
+    assert task_table(snapshot, view).ids == ("gpu-01-42 stuck",)

@@ -29,6 +29,7 @@ def test_a_worker_shows_its_state_device_memory_models_and_work() -> None:
         "device": "cuda:0",
         "memory": "12.0/24.0 GiB",
         "used": "50%",
+        "GPU": "-",
         "models": "new, old",
         "tasks": "0",
         "done": "1,204",
@@ -96,3 +97,9 @@ def test_a_worker_in_quarantine_is_shown_as_trouble() -> None:
     table = table_of(WorkerView("w", "live", 1.0, record("w", state="quarantined")))
 
     assert table.rows[0][0] == Cell("⊘ quarantined", "bad")
+
+
+def test_how_busy_and_how_hot_the_device_is_stands_in_one_column() -> None:
+    for told, text in (((97.0, 61.0), "97% 61°C"), ((97.0, None), "97% -"), ((None, None), "-")):
+        device = DEVICE.model_copy(update={"busy_percent": told[0], "temperature_celsius": told[1]})
+        assert shown(table_of(WorkerView("w", "live", 1.0, record("w", device=device))))["GPU"] == text

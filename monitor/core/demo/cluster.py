@@ -3,17 +3,23 @@
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from threading import Lock
 
-from monitor.core.dead_letters import Change, DeadLetter, Outcome, told_of
+from monitor.core.actions import Actions
+from monitor.core.demo.actions import DemoActions
 from monitor.core.demo.lanes import DemoLanes
+from monitor.core.demo.server import DemoServer
+from monitor.core.demo.stories import DemoStories
 from monitor.core.demo.worker import Card, DemoWorker
+from monitor.core.event_log import EventLog
 from monitor.core.history import History
-from monitor.core.snapshot import LaneView, RedisView, Snapshot
+from monitor.core.recent_tasks import RecentTasks
+from monitor.core.snapshot import LaneView, RedisView, Snapshot, WorkerHistory
 from monitor.core.source import SourceState
-from monitor.core.told import Told
 from settings import keys
+from settings.lane_names import LaneName
 from settings.records import QueueCounts
 
 #: Seconds that have passed when one begins to look: rates are known, and something is wrong already.
@@ -55,28 +61,39 @@ class DemoSource:
         self, clock: Callable[[], float] = time.time, seed: int = 1, head_start_seconds: float = HEAD_START_SECONDS
     ) -> None:
         chance = random.Random(seed)
-        self._clock, self._lanes, self._history = clock, DemoLanes(chance), History()
+        self._clock, self._lanes, self._history, self._recent = clock, DemoLanes(chance), History(), RecentTasks()
+        self._events = EventLog()
         self._workers = [*_workers(chance)]
+        #: Held while time passes or somebody changes something: they are other threads.
+        self._lock = Lock()
+        self._server = DemoServer()
+        self.tasks = DemoStories(self._lanes, self._workers, self._lock)
+        self.operator = DemoActions(self._lanes, self._workers, clock, self._lock)
+        self._page = self._about = ""
         self._begins = self._now = clock() - head_start_seconds
         for worker in self._workers:
             worker.start(self._now)
 
-    def watch(self, page: str) -> None:
-        """It tells the same on every page."""
+    @property
+    def actions(self) -> Actions:
+        """What can be done to it besides dead letters."""
+        return Actions(self.operator, self.operator, self.operator)
+
+    def watch(self, page: str, about: str = "") -> None:
+        """Which page is open; what only one page shows is told while it is open, as of a Redis."""
+        self._page, self._about = page, about
 
     def read(self) -> Snapshot:
         """Lets the time pass that has passed, and tells how things are."""
-        now = self._clock()
-        if (behind := now - self._now - MOST_SECONDS_AT_ONCE) > 0:
-            self._begins, self._now = self._begins + behind, self._now + behind
-        while self._now + 1.0 <= now:
-            self._now += 1.0
-            self._step()
-        return self._told(now)
-
-    def letters(self) -> "DemoLetters":
-        """Its dead letters."""
-        return DemoLetters(self._lanes, self._clock)
+        with self._lock:
+            now = self._clock()
+            if (behind := now - self._now - MOST_SECONDS_AT_ONCE) > 0:
+                self._begins, self._now = self._begins + behind, self._now + behind
+            while self._now + 1.0 <= now:
+                self._now += 1.0
+                self._step()
+            self.tasks.now = now
+            return self._with_page(self._told(now))
 
     def _step(self) -> None:
         second = self._now - self._begins
@@ -91,40 +108,35 @@ class DemoSource:
         lanes = tuple(sorted((*own, *self._lanes.views(running, now)), key=lambda lane: (lane.queue, lane.model or "")))
         queues = tuple(_count(queue, lanes) for queue in (keys.CONTROL_QUEUE, keys.INFERENCE_QUEUE))
         memory = RedisView("7.4.5", (180 + sum(lane.ready for lane in lanes) // 16) * 2**20, 4 * GIB, "noeviction")
-        snapshot = Snapshot(now, queues, tuple(worker.view(now) for worker in self._workers), None, lanes, memory)
-        return replace(snapshot, trends=self._history.observe(snapshot))
-
-
-class DemoLetters:
-    """The dead letters of the demo, which can be sent again and deleted."""
-
-    def __init__(self, lanes: DemoLanes, clock: Callable[[], float]) -> None:
-        self._lanes, self._clock = lanes, clock
-
-    def read(self, lanes: list[str]) -> tuple[DeadLetter, ...]:
-        """Those of these lanes, the newest first."""
-        return tuple(letter for letter in reversed(self._lanes.letters) if letter.lane in lanes)
-
-    def change(self, change: Change, letters: Sequence[DeadLetter]) -> Told:
-        """Sends them again, or removes them."""
-        outcomes: Counter[str] = Counter(
-            self.requeue(each) if change == "requeue" else self.delete(each) for each in letters
+        workers = tuple(worker.view(now) for worker in self._workers)
+        snapshot = Snapshot(now, queues, workers, None, lanes, memory)
+        return replace(
+            snapshot,
+            trends=self._history.observe(snapshot),
+            events=self._events.observe(snapshot),
+            recent_tasks=self._recent.observe(workers),
+            paused=dict(self._lanes.paused),
+            audit=tuple(self.operator.audit),
         )
-        return told_of(change, outcomes)
 
-    def requeue(self, letter: DeadLetter) -> Outcome:
-        """Sends one again."""
-        if letter not in self._lanes.letters:
-            return "gone"
-        self._lanes.send_again(letter, self._clock())
-        return "done"
+    def _with_page(self, snapshot: Snapshot) -> Snapshot:
+        match self._page:
+            case "tasks":
+                return replace(snapshot, tasks=self.tasks.listed(None))
+            case "lane":
+                lane = LaneName.parse(self._about)
+                listed, capacity = self.tasks.listed(lane), self.tasks.capacity(lane.model or "")
+                return replace(snapshot, tasks=listed, capacities={lane.model or "": capacity})
+            case "worker":
+                return replace(snapshot, histories=self._told_of_worker(self._about))
+            case "redis":
+                return replace(snapshot, server=self._server.view(snapshot, self._now - self._begins))
+        return snapshot
 
-    def delete(self, letter: DeadLetter) -> Outcome:
-        """Removes one."""
-        if letter not in self._lanes.letters:
-            return "gone"
-        self._lanes.letters.remove(letter)
-        return "done"
+    def _told_of_worker(self, worker_id: str) -> dict[str, WorkerHistory]:
+        asked_at = next((worker.asked_at for worker in self._workers if worker.worker_id == worker_id), None)
+        history = self._history.of_worker(worker_id)
+        return {worker_id: replace(history, asked_at=asked_at)} if history else {}
 
 
 def _workers(chance: random.Random) -> Iterator[DemoWorker]:

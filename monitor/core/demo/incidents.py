@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 #: rush: many more tasks; silent: no beat, later lost; thrash: two models in turns; letters: tasks fail for good;
-#: full: another program takes the device's memory; quarantine: different tasks fail; skew: the host's clock is wrong.
-Kind = Literal["rush", "silent", "thrash", "letters", "full", "quarantine", "skew"]
+#: full: another program takes the device's memory; quarantine: different tasks fail; skew: the host's clock is wrong;
+#: hung: beats, and takes no tasks.
+Kind = Literal["rush", "silent", "thrash", "letters", "full", "quarantine", "skew", "hung"]
 
 #: After so long everything happens again.
 CYCLE_SECONDS = 900.0
@@ -24,6 +25,7 @@ class Incident:
 
 INCIDENTS = (
     Incident("rush", 70.0, 240.0, model="Qwen/Qwen3-8B"),
+    Incident("hung", 80.0, 230.0, worker=5),
     Incident("silent", 100.0, 480.0, worker=12),
     Incident("letters", 150.0, 560.0, model="BAAI/bge-m3"),
     Incident("thrash", 170.0, 320.0, worker=37),

@@ -2,8 +2,9 @@
 
 import random
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from monitor.core.dead_letters import DeadLetter
 from monitor.core.demo.incidents import happening
@@ -18,6 +19,9 @@ RUSH = 2.6
 
 #: The dead letters of one incident.
 MOST_LETTERS = 9
+
+#: So many of the tasks that were done are remembered.
+MOST_ENDED = 5_000
 
 #: The share of the tasks that each priority gets.
 _SHARES: dict[Priority, float] = {"high": 0.15, "normal": 0.75, "low": 0.1}
@@ -54,13 +58,36 @@ MODELS = {
 LANES = tuple(LaneName(keys.INFERENCE_QUEUE, priority, name) for name in MODELS for priority in PRIORITIES)
 
 
+class DemoTask(NamedTuple):
+    """A task that waits: when it was sent, and its id."""
+
+    sent_at: float
+    message_id: str
+
+
+@dataclass(frozen=True)
+class DemoEnd:
+    """A task that was done, and by whom."""
+
+    task: TaskRecord
+    worker_id: str
+    device: str
+    sent_at: float
+    ended_at: float
+
+
 class DemoLanes:
-    """What waits, by lane, and what has died."""
+    """What waits, by lane, what was done of late, and what has died."""
 
     def __init__(self, chance: random.Random) -> None:
-        self._chance = chance
-        self._waiting: dict[str, deque[float]] = {str(lane): deque() for lane in LANES}
+        # Ids have a source of their own, so that nothing else depends on how many there are.
+        self._chance, self._ids = chance, random.Random(0)
+        self._waiting: dict[str, deque[DemoTask]] = {str(lane): deque() for lane in LANES}
+        self._sent: dict[str, float] = {}
+        self.ended: deque[DemoEnd] = deque(maxlen=MOST_ENDED)
         self.letters: list[DeadLetter] = []
+        self.paused: dict[str, str] = {}
+        """Lanes and queues of which nothing is taken, and who said so."""
 
     def step(self, second: float, now: float) -> None:
         """Tasks come, and some die for good; what has died is sent again when its cause is mended."""
@@ -69,7 +96,7 @@ class DemoLanes:
             model = MODELS[lane.model or ""]
             rate = model.tasks_per_second * _SHARES[lane.priority] * (RUSH if model.name in rushed else 1.0)
             coming = max(0, round(self._chance.gauss(rate, rate**0.5)))
-            self._waiting[str(lane)].extend([now] * coming)
+            self._waiting[str(lane)].extend(DemoTask(now, self._id()) for _ in range(coming))
         failing = happening("letters", second)
         if failing and len(self.letters) < MOST_LETTERS and self._chance.random() < 1 / 3:
             self._bury(failing[0].model, now)
@@ -80,29 +107,49 @@ class DemoLanes:
         """The tasks that a worker gets: those of the highest priority first."""
         task_of, tasks = MODELS[model].actor, list[TaskRecord]()
         for priority in PRIORITIES:
-            waiting = self._waiting[f"{keys.INFERENCE_QUEUE}.{priority}.{model}"]
-            while waiting and len(tasks) < most:
-                waiting.popleft()
-                tasks.append(TaskRecord(message_id=self._id(), actor=task_of, model=model, started_at=now))
+            waiting = self._waiting[name := f"{keys.INFERENCE_QUEUE}.{priority}.{model}"]
+            while waiting and len(tasks) < most and not self.is_paused(name):
+                sent_at, message_id = waiting.popleft()
+                self._sent[message_id] = sent_at
+                tasks.append(TaskRecord(message_id=message_id, actor=task_of, model=model, started_at=now))
         return tasks
 
-    def give_back(self, tasks: Sequence[TaskRecord]) -> None:
+    def end(self, tasks: Iterable[TaskRecord], worker_id: str, device: str, now: float) -> None:
+        """A worker has done them."""
+        for task in tasks:
+            sent_at = self._sent.pop(task.message_id, task.started_at)
+            self.ended.append(DemoEnd(task, worker_id, device, sent_at, now))
+
+    def give_back(self, tasks: Iterable[TaskRecord]) -> None:
         """The tasks of a lost worker wait again."""
         for task in tasks:
-            self._waiting[f"{keys.INFERENCE_QUEUE}.normal.{task.model}"].appendleft(task.started_at)
+            waiting = DemoTask(self._sent.pop(task.message_id, task.started_at), task.message_id)
+            self._waiting[f"{keys.INFERENCE_QUEUE}.normal.{task.model}"].appendleft(waiting)
 
     def send_again(self, letter: DeadLetter, now: float) -> None:
         """A dead letter waits again."""
         self.letters.remove(letter)
-        self._waiting[letter.lane].append(now)
+        self._waiting[letter.lane].append(DemoTask(now, letter.body.message_id if letter.body else letter.redis_id))
+
+    def sent_at(self, message_id: str) -> float | None:
+        """When a task in hand was sent."""
+        return self._sent.get(message_id)
+
+    def waiting(self, lane: str) -> deque[DemoTask]:
+        """What waits in a lane, the first in front."""
+        return self._waiting.get(lane, deque())
+
+    def is_paused(self, lane: str) -> bool:
+        """Whether nothing is taken of a lane, because it or its queue is paused."""
+        return not self.paused.keys().isdisjoint({lane, LaneName.parse(lane).queue})
 
     def views(self, running: dict[str, int], now: float) -> Iterator[LaneView]:
         """Each lane as the monitor sees it; what runs is counted to the lanes of normal priority."""
         for lane in LANES:
             waiting, dead = self._waiting[str(lane)], sum(letter.lane == str(lane) for letter in self.letters)
             hands = running.get(lane.model or "", 0) if lane.priority == "normal" else 0
-            oldest = now - waiting[0] if waiting else None
-            yield LaneView(str(lane), *lane, len(waiting), hands, 0, dead, oldest)
+            oldest = now - waiting[0].sent_at if waiting else None
+            yield LaneView(str(lane), *lane, len(waiting), hands, 0, dead, oldest, self.is_paused(str(lane)))
 
     def _bury(self, model: str, now: float) -> None:
         lane, error = f"{keys.INFERENCE_QUEUE}.normal.{model}", self._chance.choice(_FAILURES)
@@ -118,4 +165,4 @@ class DemoLanes:
         self.letters.append(DeadLetter(lane, self._id(), now, size, body, ("texts: list of 512", "model: text of 11")))
 
     def _id(self) -> str:
-        return f"{self._chance.getrandbits(128):032x}"
+        return f"{self._ids.getrandbits(128):032x}"

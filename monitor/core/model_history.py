@@ -1,0 +1,67 @@
+"""How often models came into memory, left it, took another's place, and were used, of late."""
+
+from collections import Counter, deque
+from typing import Literal
+
+from settings.records import ModelRecord, WorkerRecord
+
+#: What is counted is that of the last ten minutes, forgotten a part at a time.
+WINDOW_SECONDS, PART_SECONDS = 600.0, 10.0
+
+Event = Literal["load", "unload", "swap", "use"]
+
+
+class ModelHistory:
+    """Compares the records of each worker, in order; the first sight of a worker counts for nothing."""
+
+    def __init__(self) -> None:
+        self._parts: deque[tuple[float, Counter[tuple[Event, str]]]] = deque()
+        self._total: Counter[tuple[Event, str]] = Counter()
+        self._began: float | None = None
+        self._making_room: set[str] = set()
+
+    def begin(self, now: float) -> None:
+        """A reading has come; forgets what is older than the window."""
+        if self._began is None:
+            self._began = now
+        while self._parts and now - self._parts[0][0] > WINDOW_SECONDS:
+            self._total -= self._parts.popleft()[1]
+
+    def compare(self, before: WorkerRecord, record: WorkerRecord, now: float) -> None:
+        """Counts what has changed between two records of one worker."""
+        known = {_place(model): model for model in before.models}
+        held = {_place(model): model for model in record.models}
+        left = [model for place, model in known.items() if place not in held]
+        came = [model for place, model in held.items() if place not in known]
+        self._note("unload", left, now)
+        self._note("load", came, now)
+        if left and (came or record.loading):
+            self._making_room.add(record.worker_id)
+        if came and record.worker_id in self._making_room:
+            self._making_room.discard(record.worker_id)
+            self._note("swap", came, now)
+        for place, model in held.items():
+            uses = model.uses - (known[place].uses if place in known else 0)
+            self._note("use", [model], now, max(0, uses))
+
+    def counts(self, event: Event) -> dict[str, int]:
+        """How often it happened to each model."""
+        return {model: count for (kind, model), count in self._total.items() if kind == event}
+
+    def watched_seconds(self, now: float) -> float:
+        """How much of the last ten minutes was watched."""
+        return 0.0 if self._began is None else min(WINDOW_SECONDS, now - self._began)
+
+    def _note(self, event: Event, models: list[ModelRecord], now: float, times: int = 1) -> None:
+        if not models or not times:
+            return
+        if not self._parts or now - self._parts[-1][0] > PART_SECONDS:
+            self._parts.append((now, Counter()))
+        for model in models:
+            self._parts[-1][1][event, model.model] += times
+            self._total[event, model.model] += times
+
+
+def _place(model: ModelRecord) -> tuple[str, str, float]:
+    """Tells one stay of a model in memory from the next."""
+    return model.model, model.revision, model.loaded_at

@@ -1,0 +1,38 @@
+"""The totals above the tables of the overview."""
+
+from textual.reactive import reactive
+from textual.strip import Strip
+from textual.widget import Widget
+
+from monitor.core.snapshot import Snapshot
+from monitor.core.totals_text import Line, totals_lines
+from monitor.tui.tones import DIM, TONE_CLASSES, draw_cells
+
+
+class TotalsPanel(Widget):
+    """As many of its lines as its height has room for; the style sheet says how high it is."""
+
+    COMPONENT_CLASSES = set(TONE_CLASSES)
+
+    #: Set while the sums are not up to date.
+    dimmed: reactive[bool] = reactive(False)
+
+    def __init__(self) -> None:
+        super().__init__(id="totals")
+        self._snapshot = Snapshot()
+        self._lines: tuple[Line, ...] = ()
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Shows the sums of another reading."""
+        self._snapshot, self._lines = snapshot, totals_lines(snapshot, self.size.width)
+        self.refresh()
+
+    def on_resize(self) -> None:
+        """The lines are made for a width."""
+        self.show(self._snapshot)
+
+    def render_line(self, y: int) -> Strip:
+        """The line `y` of the widget, as Textual's Line API asks for it."""
+        strip = draw_cells(self, self._lines[y] if y < len(self._lines) else ())
+        strip = strip.adjust_cell_length(self.size.width, self.rich_style)
+        return strip.apply_style(DIM) if self.dimmed else strip
