@@ -87,5 +87,7 @@ class Commanded:
 
 
 def _used(memory: DeviceMemory) -> int | None:
-    """What this process's tensors take; where nobody can tell, what everything takes."""
+    """What this process's tensors take, or what it holds; where nobody can tell, what everything takes."""
+    if not memory.allocated and memory.used_by_process is not None:
+        return memory.used_by_process  # torch-directml may say that nothing is taken whatever is
     return memory.used if memory.allocated is None else memory.allocated

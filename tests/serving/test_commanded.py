@@ -10,7 +10,7 @@ import pytest
 
 from actors.context import DeviceWorker
 from actors.demo.models import CLASSIFIER
-from actors.devices.backend import DeviceName
+from actors.devices.backend import DeviceMemory, DeviceName
 from actors.engine.engine import Engine
 from actors.payloads import parse_command
 from actors.queueing.restraint import Restraint
@@ -97,3 +97,14 @@ def test_a_command_that_the_device_has_just_begun_is_waited_for(
     threading.Timer(0.2, begun.set_result, [(CLASSIFIER,)]).start()
 
     assert command("unload", 0.01, model=CLASSIFIER).models == (CLASSIFIER,)
+
+
+def test_the_systems_word_counts_where_a_library_says_that_nothing_is_taken(
+    engine: Engine, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = DeviceMemory(used=9_000, allocated=0, used_by_process=4_000)
+    monkeypatch.setattr(type(engine._device), "memory", lambda device: memory)
+
+    outcome = command("load", model=CLASSIFIER)
+
+    assert (outcome.memory_before, outcome.memory_after) == (4_000, 4_000)
