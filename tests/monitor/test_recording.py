@@ -116,27 +116,35 @@ def header_line(**fields: object) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"),
+    ("lines", "reason"),
     [
         (b"", "is not a recording of the monitor"),
-        (b"PNG or so", "is not a recording of the monitor"),
-        (gzip.compress(b""), "is not a recording of the monitor"),
-        (gzip.compress(b'{"some": "json"}\n'), "is not a recording of the monitor"),
-        (gzip.compress(b"[" * 100_000), "is not a recording of the monitor"),
-        (gzip.compress(header_line(version=9)), "is a recording of version 9, this monitor reads 1"),
-        (gzip.compress(header_line()), "holds no reading"),
-        (gzip.compress(header_line() + b"{}\n"), "line 2 of"),
-        (gzip.compress(header_line() + b'{"snapshot": {"at": "soon"}, "records": {}}\n'), "line 2 of"),
+        (b'{"some": "json"}\n', "is not a recording of the monitor"),
+        (b"[" * 100_000, "is not a recording of the monitor"),
+        (header_line(version=9), "is a recording of version 9, this monitor reads 1"),
+        (header_line(), "holds no reading"),
+        (header_line() + b"{}\n", "line 2 of"),
+        (header_line() + b'{"snapshot": {"at": "soon"}, "records": {}}\n', "line 2 of"),
     ],
+    ids=["empty", "JSON", "nested", "another version", "no reading", "no fields", "wrong fields"],
 )
-def test_what_is_no_recording_is_one_line(tmp_path: Path, content: bytes, reason: str) -> None:
+def test_what_is_no_recording_is_one_line(tmp_path: Path, lines: bytes, reason: str) -> None:
     path = tmp_path / "file"
-    path.write_bytes(content)
+    path.write_bytes(gzip.compress(lines))
 
     with pytest.raises(RecordingUnreadable, match=reason) as told:
         ReplaySource(path)
 
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"PNG or so"], ids=["empty", "PNG"])
+def test_what_is_not_packed_is_no_recording(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+
+    with pytest.raises(RecordingUnreadable, match=r"^[^\n]* is not a recording of the monitor[^\n]*$"):
+        ReplaySource(path)
 
 
 @pytest.mark.parametrize("name", [".", "absent"])
