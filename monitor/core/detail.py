@@ -22,7 +22,8 @@ class Detail:
     """A title, a text and the id of what they are about; `page` says what a source has to read besides for it."""
 
     title: str
-    make: Callable[[Snapshot], str]
+    make: Callable[[Snapshot, int], str]
+    """Takes the reading, and how many columns there are."""
     about: str
     page: str = ""
 
@@ -30,13 +31,13 @@ class Detail:
 def detail_of(table_id: str, row_id: str, task_seconds: float) -> Detail | None:
     """What a row opens; None when its table is none of these."""
     if table_id in ("workers", "all-workers"):
-        return Detail(row_id, lambda now: worker_text(now, row_id, task_seconds), row_id, "worker")
+        return Detail(row_id, lambda now, _: worker_text(now, row_id, task_seconds), row_id, "worker")
     if table_id in ("queues", "all-lanes"):
-        return Detail(lane_title(row_id), lambda now: lane_text(now, row_id), row_id, "lane")
+        return Detail(lane_title(row_id), lambda now, width: lane_text(now, row_id, width), row_id, "lane")
     if table_id == "all-models":
-        return Detail(row_id, lambda now: model_text(now, row_id), row_id)
+        return Detail(row_id, lambda now, width: model_text(now, row_id, width), row_id)
     if make := _PLAIN.get(table_id):
-        return Detail("In full", lambda now: row_text(make(now), row_id), row_id)
+        return Detail("In full", lambda now, _: row_text(make(now), row_id), row_id)
     return None
 
 

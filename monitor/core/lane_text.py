@@ -1,5 +1,6 @@
 """All that is known of the lanes of one model, or of a queue with all its lanes, as text."""
 
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -36,11 +37,11 @@ def lane_title(name: str) -> str:
     return lane.queue if lane.model is None else f"{lane.queue}, {lane.model}"
 
 
-def lane_text(snapshot: Snapshot, name: str) -> str:
+def lane_text(snapshot: Snapshot, name: str, width: int = sys.maxsize) -> str:
     """The lanes of one model together, or all of a queue; also for what is empty now."""
     opened = LaneName.parse(name)
     lanes = _lanes_of_model(snapshot, opened) if opened.model else _lanes_of_queue(snapshot, opened.queue)
-    return "\n".join(map(printable, _lines(snapshot, opened, lanes)))
+    return "\n".join(map(printable, _lines(snapshot, opened, lanes, width)))
 
 
 def _lanes_of_model(snapshot: Snapshot, opened: LaneName) -> list[LaneView]:
@@ -54,13 +55,13 @@ def _lanes_of_queue(snapshot: Snapshot, queue: str) -> list[LaneView]:
     return sorted(lanes, key=lambda lane: (-lane.ready, -lane.running, lane.name))
 
 
-def _lines(snapshot: Snapshot, opened: LaneName, lanes: Sequence[LaneView]) -> Iterator[str]:
+def _lines(snapshot: Snapshot, opened: LaneName, lanes: Sequence[LaneView], width: int) -> Iterator[str]:
     yield from _pauses(snapshot, [opened.queue, *(lane.name for lane in lanes if lane.name != opened.queue)])
     for index, line in enumerate(clearing_lines(snapshot, lanes)):
         yield f"{'' if index else 'clears':<8}{line}"
-    yield from ("", *_counts(snapshot, opened, lanes))
+    yield from ("", *_counts(snapshot, opened, lanes, width))
     yield from ("", *(_workers(snapshot, opened.model) if opened.model else _servers(snapshot, opened.queue)))
-    yield from ("", *_waiting(snapshot, opened, lanes))
+    yield from ("", *_waiting(snapshot, opened, lanes, width))
     yield from ("", *_dead(snapshot, lanes))
 
 
@@ -72,11 +73,11 @@ def _pauses(snapshot: Snapshot, names: Sequence[str]) -> Iterator[str]:
         yield f"‖ {name} was paused by {snapshot.paused[name]}{since}; P on the Queues page resumes it"
 
 
-def _counts(snapshot: Snapshot, opened: LaneName, lanes: Sequence[LaneView]) -> Iterator[str]:
+def _counts(snapshot: Snapshot, opened: LaneName, lanes: Sequence[LaneView], width: int) -> Iterator[str]:
     growth = snapshot.trends.growth_per_minute
     first = 2 if opened.model else 1
     rows = [lane_row(lane, growth.get(lane.name))[first:] for lane in lanes[:MOST_LANES]]
-    yield from table_lines(Table(COLUMNS[first:], rows))
+    yield from table_lines(Table(COLUMNS[first:], rows), width)
     if len(lanes) > MOST_LANES:
         yield f"and {len(lanes) - MOST_LANES} more lanes"
 
@@ -110,7 +111,7 @@ def _servers(snapshot: Snapshot, queue: str) -> Iterator[str]:
     yield f"Workers{device} that take its tasks ({states.total()}): {counts}" if states else "No worker takes its tasks"
 
 
-def _waiting(snapshot: Snapshot, opened: LaneName, lanes: Sequence[LaneView]) -> Iterator[str]:
+def _waiting(snapshot: Snapshot, opened: LaneName, lanes: Sequence[LaneView], width: int) -> Iterator[str]:
     names = {lane.name for lane in lanes}
     waiting = [task for task in snapshot.tasks if task.state == "waiting" and task.lane in names]
     waiting.sort(key=_as_taken if opened.model else lambda task: (task.since or 0.0, task.lane, task.position))
@@ -119,7 +120,7 @@ def _waiting(snapshot: Snapshot, opened: LaneName, lanes: Sequence[LaneView]) ->
     if waiting:
         columns = TASK_COLUMNS[:-1] if opened.model else TASK_COLUMNS
         rows = [_task_row(task, snapshot.at or 0.0)[: len(columns)] for task in waiting[:MOST_TASKS]]
-        yield from table_lines(Table(columns, rows))
+        yield from table_lines(Table(columns, rows), width)
     elif total:
         yield "which ones has not been told, or is not in the recording"
 

@@ -1,5 +1,6 @@
 """All that is known of one model, as text: who holds it and for how long, what waits for it, how it is used."""
 
+import sys
 from collections.abc import Iterator
 
 from monitor.core.formatting import ABSENT, format_age, format_bytes, format_count, printable
@@ -22,15 +23,15 @@ COLUMNS = (
 )
 
 
-def model_text(snapshot: Snapshot, name: str) -> str:
+def model_text(snapshot: Snapshot, name: str, width: int = sys.maxsize) -> str:
     """Also for a model that is neither in memory nor waited for any more."""
     model = next((row for row in model_rows(snapshot) if row.name == name), None)
     if model is None:
         return "This model is not in memory, and no task waits for it."
-    return "\n".join(map(printable, _lines(snapshot, model)))
+    return "\n".join(map(printable, _lines(snapshot, model, width)))
 
 
-def _lines(snapshot: Snapshot, model: ModelRow) -> Iterator[str]:
+def _lines(snapshot: Snapshot, model: ModelRow, width: int) -> Iterator[str]:
     if model.thrashes:
         yield f"▲ thrash: loaded {model.loads} times in ten minutes, so the models in use do not fit together"
     lanes = [lane for lane in snapshot.lanes if lane.model == model.name]
@@ -41,7 +42,7 @@ def _lines(snapshot: Snapshot, model: ModelRow) -> Iterator[str]:
     yield f"memory    {places if model.stays else ABSENT}"
     yield from ("", f"In memory on ({len(model.stays)}), the one that was used longest ago last")
     if model.stays:
-        yield from table_lines(Table(COLUMNS, [_row(stay) for stay in model.stays]))
+        yield from table_lines(Table(COLUMNS, [_row(stay) for stay in model.stays]), width)
         yield "stays: pinned, or the time left if nobody uses it, or - until its room is needed"
     if model.arriving:
         yield from ("", f"On its way to ({len(model.arriving)})", *(f"+ {each}" for each in model.arriving))

@@ -64,9 +64,9 @@ def cell(text: str, tone: Tone = "plain") -> Cell:
     return Cell(printable(text), tone)
 
 
-def table_lines(table: Table) -> Iterator[str]:
-    """The table as text: each column is as wide as its content."""
-    layout = Layout(table, sys.maxsize, measured=sys.maxsize)
+def table_lines(table: Table, room: int = sys.maxsize) -> Iterator[str]:
+    """The table as text of so many columns: each is as wide as its content, as far as there is room."""
+    layout = Layout(table, room + GAP, measured=sys.maxsize)
     for row in (layout.header, *map(layout.place, table.rows)):
         yield "".join(piece.text for piece in row)[GAP:].rstrip()
 

@@ -230,7 +230,7 @@ class ClusterMonitor(OperatedApp):
         elif event.table_id == "all-tasks":
             self._open_task(event.row_id)
         elif letter := self._dashboard.letters.letter(event.row_id):
-            show = DetailScreen("Dead letter", lambda _: letter_text(letter), self._snapshot, about=letter.name)
+            show = DetailScreen("Dead letter", lambda *_: letter_text(letter), self._snapshot, about=letter.name)
             self.push_screen(show)
 
     def _open_trouble(self, row_id: str) -> None:

@@ -20,16 +20,15 @@ class DetailScreen(ModalScreen[None]):
     BINDINGS = bindings("detail")
 
     def __init__(
-        self, title: str, make: Callable[[Snapshot], str], snapshot: Snapshot, *, about: str | None = None
+        self, title: str, make: Callable[[Snapshot, int], str], snapshot: Snapshot, *, about: str | None = None
     ) -> None:
         super().__init__()
-        self._make, self._about = make, title if about is None else about
-        self._body = Static()
+        self._about = title if about is None else about
+        self._body = _Body(make, snapshot)
         self._scroll = VerticalScroll(self._body, id="detail")
         # The border's text is markup; a bracket of someone else's must not be.
         self._scroll.border_title = printable(title).replace("[", "(")
         self._scroll.border_subtitle = "esc closes"
-        self.show_snapshot(snapshot)
 
     def compose(self) -> ComposeResult:
         yield self._scroll
@@ -41,4 +40,20 @@ class DetailScreen(ModalScreen[None]):
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Makes the text anew."""
-        self._body.update(Text(self._make(snapshot)))
+        self._body.show_snapshot(snapshot)
+
+
+class _Body(Static):
+    """The text, made for as many columns as there are."""
+
+    def __init__(self, make: Callable[[Snapshot, int], str], snapshot: Snapshot) -> None:
+        super().__init__()
+        self._make, self._snapshot = make, snapshot
+
+    def on_resize(self) -> None:
+        self.show_snapshot(self._snapshot)
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        if width := self.size.width:
+            self.update(Text(self._make(snapshot, width)))

@@ -26,7 +26,7 @@ class TaskScreen(DetailScreen):
 
     def __init__(self, task: SoughtTask) -> None:
         self._sought, self._story = task, LOOKING
-        super().__init__(task.message_id, lambda _: self._story, Snapshot())
+        super().__init__(task.message_id, lambda *_: self._story, Snapshot())
         self._scroll.border_subtitle = "r reads anew, esc closes"
 
     def on_mount(self) -> None:

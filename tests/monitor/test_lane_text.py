@@ -98,3 +98,11 @@ def test_a_queue_has_all_its_lanes_the_fullest_first_and_who_takes_its_tasks() -
     assert "Waiting (1,204), the first of them" in text
     assert line_with(text, "7f3a11d2").split()[-2:] == ["normal", "org/chat-8b"]
     assert "No worker takes its tasks" in lane_text(replace(CLUSTER, workers=()), QUEUE)
+
+
+def test_its_tables_keep_to_the_columns_that_there_are() -> None:
+    wide, narrow = lane_text(CLUSTER, QUEUE), lane_text(CLUSTER, QUEUE, 50)
+
+    assert len(line_with(wide, "place")) > 50
+    assert len(line_with(narrow, "place")) <= 50
+    assert line_with(narrow, "7f3a11d2").split()[:2] == ["1", "7f3a11d2-90aa-4b21"]
