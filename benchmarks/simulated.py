@@ -51,7 +51,9 @@ class SimulatedEmbed:
         return [output.value for output in outputs]
 
 
-def load_slowly(key: ModelKey, stored: StoredModel, device: Device, dtype: str, progress: Progress) -> LoadedModel:
+def load_slowly(
+    key: ModelKey, stored: StoredModel, device: Device, dtype: str, progress: Progress, attention: str | None = None
+) -> LoadedModel:
     """Takes the time of a load, and of the device's memory what the model's name says."""
     time.sleep(LOAD_SECONDS)
     with LOADS_FILE.open("a", encoding="utf-8") as loads:

@@ -37,7 +37,9 @@ class Noop:
         return [output.value for output in outputs]
 
 
-def load_nothing(key: ModelKey, stored: StoredModel, device: Device, dtype: str, progress: Progress) -> LoadedModel:
+def load_nothing(
+    key: ModelKey, stored: StoredModel, device: Device, dtype: str, progress: Progress, attention: str | None = None
+) -> LoadedModel:
     """A model without weights."""
     return LoadedModel(key, stored, device, module=EmptyModule(), tokenizer=None, dtype=dtype, footprint=0)
 
