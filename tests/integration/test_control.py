@@ -55,7 +55,8 @@ def test_a_model_is_loaded_and_unloaded(worker: RemoteWorker, record: Callable[[
     assert (loaded.worker_id, loaded.action, loaded.text) == (worker.worker_id, "load", "loaded")
     assert set(loaded.models) <= set(unloaded.models)  # other tests may have loaded it for other tasks
     assert loaded.models[0].startswith(f"{CLASSIFIER}@")
-    assert min(loaded.memory_before, loaded.memory_after, unloaded.memory_before, unloaded.memory_after) > 1_000_000
+    assert min(loaded.memory_after, unloaded.memory_before) > 1_000_000
+    assert None not in (loaded.memory_before, unloaded.memory_after)  # 0 on an adapter that was empty, not on a CPU
     assert loaded.memory_source
     wait_until(lambda: CLASSIFIER not in {each.model for each in record().models}, "the model is unloaded")
 
