@@ -1,6 +1,6 @@
 """The one screen: status, pages, banner, tables."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from textual import on
@@ -67,6 +67,7 @@ class Dashboard(Screen[None]):
         self.letters = LetterList(id="letter-list")
         workers = WorkerList("Workers", self._told(worker_table), id="workers")
         self._found: tuple[Trouble, ...] = ()
+        self._troubled: tuple[Snapshot, Mapping[str, str]] | None = None
         self._totals, self._sentence = TotalsPanel(), Banner(id="sentence")
         self._troubles = LineTable("Trouble", self._trouble_table, id="troubles")
         self._queues = LaneList("Queues", self._told(queue_table), id="queues")
@@ -217,10 +218,16 @@ class Dashboard(Screen[None]):
 
         def make_told(snapshot: Snapshot, view: View) -> Table:
             if view.trouble_only or view.words:
-                view = replace(view, troubled=find_troubled(snapshot, self._task_seconds))
+                view = replace(view, troubled=self._troubled_in(snapshot))
             return make(snapshot, view)
 
         return make_told
+
+    def _troubled_in(self, snapshot: Snapshot) -> Mapping[str, str]:
+        """Looked for once in a reading, whichever tables ask."""
+        if self._troubled is None or self._troubled[0] is not snapshot:
+            self._troubled = snapshot, find_troubled(snapshot, self._task_seconds)
+        return self._troubled[1]
 
     def _trouble_table(self, snapshot: Snapshot, view: View) -> Table:
         empty = "Waiting for the first answer." if snapshot.at is None else ALL_IS_WELL
