@@ -22,7 +22,7 @@ from monitor.core.recorded_source import RecordingSource, ReplaySource
 from monitor.core.recording import Header, RecordingUnreadable, RecordingWriter
 from monitor.core.source import RedisSource, Source, SourceUnavailable
 from monitor.core.task_stories import TaskStories
-from monitor.core.trouble import find_troubles
+from monitor.core.trouble_finder import TroubleFinder
 from monitor.options import read_options
 from monitor.server_watch import end_with
 from settings.config import InvalidConfiguration, Settings, read_settings
@@ -119,7 +119,7 @@ def _print_once(watched: _Watched, *, as_json: bool, in_ascii: bool) -> int:
     snapshot = watched.source.read()
     if snapshot.error:
         return _give_up(f"{snapshot.error}: {WHAT_TO_DO}.")
-    troubles = find_troubles(snapshot, watched.task_seconds)
+    troubles = TroubleFinder(watched.task_seconds).find(snapshot)
     text = to_json(snapshot, troubles) if as_json else to_text(snapshot, troubles)
     _print("\n".join(map(to_ascii, text.splitlines())) if in_ascii else text)
     return TROUBLE if any(trouble.severity == "bad" for trouble in troubles) else HEALTHY

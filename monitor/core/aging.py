@@ -12,7 +12,6 @@ def aged(snapshot: Snapshot, seconds: float) -> Snapshot:
     return replace(
         snapshot,
         at=snapshot.at + seconds,
-        workers=tuple(replace(worker, age_seconds=worker.age_seconds + seconds) for worker in snapshot.workers),
         lanes=tuple(_aged_lane(lane, seconds) for lane in snapshot.lanes),
     )
 

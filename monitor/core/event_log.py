@@ -4,6 +4,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import replace
 
+from monitor.core.changes import Changes
 from monitor.core.event import Event, EventKind
 from monitor.core.formatting import format_count
 from monitor.core.snapshot import LaneView, Snapshot, WorkerView
@@ -25,15 +26,15 @@ class EventLog:
     def __init__(self) -> None:
         self._kept: dict[EventKind, deque[Event]] = defaultdict(lambda: deque(maxlen=MOST_OF_A_KIND))
         self._told: tuple[Event, ...] = ()
-        self._workers: dict[str, WorkerView] | None = None
+        self._is_first = True
         self._dead: dict[str, int] = {}
 
-    def observe(self, snapshot: Snapshot) -> tuple[Event, ...]:
+    def observe(self, snapshot: Snapshot, changes: Changes) -> tuple[Event, ...]:
         """Takes a reading in; the latest events, the newest first."""
-        before, self._workers = self._workers, {worker.worker_id: worker for worker in snapshot.workers}
+        is_first, self._is_first = self._is_first, False
         dead_before, self._dead = self._dead, {lane.name: lane.dead for lane in snapshot.lanes if lane.dead}
-        if before is not None:
-            found = [*_of_workers(before, self._workers), *_of_lanes(dead_before, snapshot.lanes)]
+        if not is_first:
+            found = [*_of_workers(changes), *_of_lanes(dead_before, snapshot.lanes)]
             self._keep(found, snapshot.at or 0.0)
         return self._told
 
@@ -66,16 +67,16 @@ def _some(names: list[str]) -> str:
     return f"{shown} and {format_count(len(names) - 2)} more" if len(names) > 2 else shown
 
 
-def _of_workers(before: dict[str, WorkerView], now: dict[str, WorkerView]) -> Iterator[tuple[EventKind, str, str]]:
-    for worker_id, worker in now.items():
-        if (known := before.get(worker_id)) is None:
-            yield "came", worker_id, worker.record.host if worker.record else ""
-        elif known.liveness != worker.liveness or known.record is not worker.record:
-            yield from _of_worker(known, worker)
-    for worker_id, worker in before.items():
+def _of_workers(changes: Changes) -> Iterator[tuple[EventKind, str, str]]:
+    for before, worker in changes.pairs:
+        if before is None:
+            yield "came", worker.worker_id, worker.record.host if worker.record else ""
+        else:
+            yield from _of_worker(before, worker)
+    for worker in changes.left:
         # A lost one goes from the list when it has been lost for long: that is no news.
-        if worker_id not in now and worker.liveness != "lost":
-            yield "left", worker_id, ""
+        if worker.liveness != "lost":
+            yield "left", worker.worker_id, ""
 
 
 def _of_worker(before: WorkerView, now: WorkerView) -> Iterator[tuple[EventKind, str, str]]:

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from monitor.core.changes import Changes
 from monitor.core.durations import Durations
 from monitor.core.model_history import ModelHistory
 from monitor.core.passive_workers import PassiveWorkers
@@ -34,17 +35,16 @@ class History:
     def __init__(self) -> None:
         self._moments: deque[_Moment] = deque()
         self._models, self._workers, self._passive = ModelHistory(), WorkerHistories(), PassiveWorkers()
-        self._records: dict[str, WorkerRecord] = {}
         self._done = self._failed = 0
         self._done_trend, self._failed_trend, self._durations = RateTrend(), RateTrend(), Durations()
         self._tasks_seconds: list[float] = []
 
-    def observe(self, snapshot: Snapshot) -> Trends:
+    def observe(self, snapshot: Snapshot, changes: Changes) -> Trends:
         """Takes a reading in and tells the trends up to it."""
         now = snapshot.at or 0.0
         self._models.begin(now)
-        self._watch_workers(snapshot, now)
-        self._workers.observe(snapshot.workers, now)
+        self._watch_workers(changes, now)
+        self._workers.observe(changes, now)
         ready = {lane.name: lane.ready for lane in snapshot.lanes if lane.ready}
         self._moments.append(_Moment(now, self._done, self._failed, ready))
         while now - self._moments[0].at > RATE_SECONDS:
@@ -61,19 +61,13 @@ class History:
         """What one worker did; None for one that is not there."""
         return self._workers.of(worker_id)
 
-    def _watch_workers(self, snapshot: Snapshot, now: float) -> None:
-        known, self._records, self._tasks_seconds = self._records, {}, []
-        for worker in snapshot.workers:
-            if worker.record is None:
-                continue
-            self._records[worker.worker_id] = worker.record
-            before = known.get(worker.worker_id)
-            # The source gives the same object again while a worker has not beaten.
-            if before is not None and before is not worker.record:
-                self._done += max(0, worker.record.done - before.done)
-                self._failed += max(0, worker.record.failed - before.failed)
-                self._models.compare(before, worker.record, now)
-                self._tasks_seconds.extend(_in_hand_seconds(before, worker.record))
+    def _watch_workers(self, changes: Changes, now: float) -> None:
+        self._tasks_seconds = []
+        for _, before, record in changes.beats():
+            self._done += max(0, record.done - before.done)
+            self._failed += max(0, record.failed - before.failed)
+            self._models.compare(before, record, now)
+            self._tasks_seconds.extend(_in_hand_seconds(before, record))
 
     def _trends_of_minute(self) -> Trends:
         first, last = self._moments[0], self._moments[-1]

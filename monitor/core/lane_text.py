@@ -10,7 +10,7 @@ from monitor.core.lane_table import COLUMNS, lane_row
 from monitor.core.listed_tasks import ListedTask
 from monitor.core.snapshot import LaneView, Snapshot
 from monitor.core.table import Cell, Column, Table, cell, table_lines
-from monitor.core.trouble import served_queues
+from monitor.core.trouble_finder import served_queues
 from settings import keys
 from settings.lane_names import PRIORITIES, LaneName
 from settings.worker_answers import WorkerAnswer, WorkerReading, answers_of
@@ -85,7 +85,7 @@ def _counts(snapshot: Snapshot, opened: LaneName, lanes: Sequence[LaneView], wid
 def _workers(snapshot: Snapshot, model: str) -> Iterator[str]:
     """Who holds the model, then who would have to load it."""
     living = (worker for worker in snapshot.workers if worker.liveness != "lost")
-    readings = [WorkerReading(worker.worker_id, worker.age_seconds, worker.record) for worker in living]
+    readings = [WorkerReading(each.worker_id, each.age_seconds(snapshot.at), each.record) for each in living]
     found = sorted(answers_of(readings, model, None), key=lambda answer: (not answer.holds_model, answer.worker_id))
     holders = sum(answer.holds_model for answer in found)
     yield f"Workers ({len(found)}), of which {holders} hold{'s' if holders == 1 else ''} the model"

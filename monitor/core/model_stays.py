@@ -16,6 +16,8 @@ class Stay:
 
     worker: WorkerView
     held: ModelRecord
+    loaded_seconds: float
+    """Since it was loaded."""
     idle_seconds: float
     """Since its last use."""
     seconds_left: float | None
@@ -29,16 +31,16 @@ class Stay:
         return ABSENT if self.seconds_left is None else format_age(self.seconds_left)
 
 
-def stays_of(worker: WorkerView, record: WorkerRecord) -> Iterator[Stay]:
-    """The models of one worker; its times are by its own clock."""
-    now = record.sent_at + worker.age_seconds
+def stays_of(worker: WorkerView, record: WorkerRecord, at: float | None) -> Iterator[Stay]:
+    """The models of one worker; its times are by its own clock, and `at` is by Redis'."""
+    now = record.sent_at + worker.age_seconds(at)
     for held in record.models:
         left = None if held.expires_at is None else max(0.0, held.expires_at - now)
-        yield Stay(worker, held, max(0.0, now - held.last_used_at), left)
+        yield Stay(worker, held, now - held.loaded_at, max(0.0, now - held.last_used_at), left)
 
 
 def stays(snapshot: Snapshot) -> Iterator[Stay]:
     """Those of all workers."""
     for worker in snapshot.workers:
         if worker.record:
-            yield from stays_of(worker, worker.record)
+            yield from stays_of(worker, worker.record, snapshot.at)

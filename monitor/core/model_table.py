@@ -11,7 +11,7 @@ from monitor.core.model_stays import PINNED, Stay, stays
 from monitor.core.queue_table import count_cell
 from monitor.core.snapshot import Snapshot
 from monitor.core.table import Cell, Column, Table, cell
-from monitor.core.trouble import THRASHING_LOADS
+from monitor.core.trouble_finder import THRASHING_LOADS
 from monitor.core.view import NOTHING_CHOSEN, Rows, View, arrange, empty_text, with_troubles
 from settings.arriving import describe_progress
 

@@ -59,8 +59,7 @@ def _of_late(snapshot: Snapshot, model: ModelRow) -> Iterator[str]:
 
 
 def _row(stay: Stay) -> tuple[Cell, ...]:
-    held, record = stay.held, stay.worker.record
-    loaded = ABSENT if record is None else format_age(record.sent_at + stay.worker.age_seconds - held.loaded_at)
+    held = stay.held
     return (
         cell(stay.worker.worker_id),
         worker_state(stay.worker),
@@ -68,7 +67,7 @@ def _row(stay: Stay) -> tuple[Cell, ...]:
         Cell(format_age(stay.idle_seconds)),
         Cell(format_count(held.uses)),
         Cell(stay.ends),
-        Cell(loaded),
+        Cell(format_age(stay.loaded_seconds)),
         cell(held.dtype),
         cell(held.revision[:12]),
     )

@@ -38,6 +38,8 @@ def to_json(snapshot: Snapshot, troubles: Sequence[Trouble] = ()) -> str:
     """Everything that is known, as a JSON object in plain ASCII."""
     # pydantic writes nan as null, which json does not; json escapes what a terminal would obey, which pydantic may not.
     known = json.loads(_SNAPSHOT.dump_json(snapshot))
+    for worker, fields in zip(snapshot.workers, known["workers"], strict=True):
+        fields["age_seconds"] = worker.age_seconds(snapshot.at)
     derived = {"totals": asdict(sum_up(snapshot)), "troubles": [asdict(trouble) for trouble in troubles]}
     return json.dumps({**known, **derived}, indent=2)
 

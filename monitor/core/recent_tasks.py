@@ -3,7 +3,8 @@
 from collections import deque
 from collections.abc import Iterator
 
-from monitor.core.snapshot import RecentTask, WorkerView
+from monitor.core.changes import Changes
+from monitor.core.snapshot import RecentTask
 from settings.records import TaskRecord, WorkerRecord
 
 #: So many are kept, the latest.
@@ -14,25 +15,13 @@ class RecentTasks:
     """Watches the workers' records, which come every two seconds: shorter tasks are seen by chance."""
 
     def __init__(self) -> None:
-        self._records: dict[str, WorkerRecord] = {}
         self._recent: deque[RecentTask] = deque(maxlen=MOST_RECENT)
 
-    def observe(self, workers: tuple[WorkerView, ...]) -> tuple[RecentTask, ...]:
+    def observe(self, changes: Changes) -> tuple[RecentTask, ...]:
         """Takes a reading in; the latest that have gone, first the newest."""
-        known, self._records = self._records, {}
-        for worker in workers:
-            if worker.record is None:
-                continue
-            self._records[worker.worker_id] = worker.record
-            before = known.get(worker.worker_id)
-            # The source gives the same object again while a worker has not beaten.
-            if before is not None and before is not worker.record:
-                self._note(worker.worker_id, before, worker.record)
+        for worker_id, before, now in changes.beats():
+            self._recent.extendleft(RecentTask(worker_id, task, now.sent_at) for task in let_go(before, now))
         return tuple(self._recent)
-
-    def _note(self, worker_id: str, before: WorkerRecord, now: WorkerRecord) -> None:
-        for task in let_go(before, now):
-            self._recent.appendleft(RecentTask(worker_id, task, now.sent_at))
 
 
 def let_go(before: WorkerRecord, now: WorkerRecord) -> Iterator[TaskRecord]:

@@ -4,6 +4,7 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
+from monitor.core.changes import ChangeWatch
 from monitor.core.formatting import printable
 from monitor.core.recording import RecordingReader, RecordingUnreadable, RecordingWriter
 from monitor.core.snapshot import Snapshot
@@ -58,7 +59,7 @@ class ReplaySource:
         self.header = self._reader.header
         self.address = printable(f"{self.header.address} in {path.name}")
         self._latest, self._next = Snapshot(), self._reader.read()
-        self._histories, self._opened = WorkerHistories(), ""
+        self._changes, self._histories, self._opened = ChangeWatch(), WorkerHistories(), ""
         if self._next is None:
             raise RecordingUnreadable(f"{printable(str(path))} holds no reading")
 
@@ -75,7 +76,8 @@ class ReplaySource:
         """The next reading; a broken one ends the recording."""
         if self._next is not None:
             self._latest, self._next = self._next, None
-            self._histories.observe(self._latest.workers, self._latest.at or 0.0)
+            changes = self._changes.compare(self._latest.workers)
+            self._histories.observe(changes, self._latest.at or 0.0)
             try:
                 self._next = self._reader.read()
             except RecordingUnreadable as error:

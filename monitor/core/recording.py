@@ -19,7 +19,7 @@ from monitor.core.snapshot import Snapshot
 from settings.records import WorkerRecord
 
 #: Raised when an older monitor would misread a line.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 #: A file ends at so many bytes, and a folder keeps so many files: 512 MiB.
 MOST_BYTES, MOST_FILES = 32 * 2**20, 16

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from monitor.core.snapshot import Snapshot, WorkerView, judge_liveness
+from monitor.core.snapshot import Snapshot, WorkerView
 
 #: So long is remembered, unless it takes more memory than this.
 REMEMBERED_SECONDS, MOST_BYTES = 600.0, 32 * 2**20
@@ -77,7 +77,11 @@ class Rewind:
 
     def _add(self, snapshot: Snapshot, at: float) -> None:
         before, self._workers = self._workers, {worker.worker_id: worker for worker in snapshot.workers}
-        changed = tuple(worker for worker in snapshot.workers if _is_other(before.get(worker.worker_id), worker))
+        changed = tuple(
+            worker
+            for worker in snapshot.workers
+            if (known := before.get(worker.worker_id)) is not worker and known != worker
+        )
         packed = _pack(snapshot, changed)
         chapter = self._chapters[-1]
         chapter.pages.append(_Page(at, packed, tuple(before.keys() - self._workers.keys())))
@@ -90,16 +94,6 @@ class Rewind:
             self._size > MOST_BYTES or now - self._chapters[1].pages[0].at > REMEMBERED_SECONDS
         ):
             self._size -= self._chapters.popleft().size
-
-
-def _is_other(before: WorkerView | None, now: WorkerView) -> bool:
-    """Whether more than time has passed; a worker without a record that beats again is younger than before."""
-    return (
-        before is None
-        or before.record is not now.record
-        or before.liveness != now.liveness
-        or before.age_seconds > now.age_seconds
-    )
 
 
 def _pack(snapshot: Snapshot, workers: Iterable[WorkerView]) -> bytes:
@@ -121,21 +115,11 @@ def _unpack(packed: bytes) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 
 def _read_chapter(pages: list[_Page]) -> Snapshot:
-    workers: dict[str, tuple[float, dict[str, Any]]] = {}
+    workers: dict[str, dict[str, Any]] = {}
     plain: dict[str, Any] = {}
     for page in pages:
         plain, changed = _unpack(page.packed)
         for gone in page.gone:
             workers.pop(gone, None)
-        workers |= {worker["worker_id"]: (page.at, worker) for worker in changed}
-    snapshot = _PLAIN.validate_python({**plain, "workers": [worker for _, worker in workers.values()]})
-    silent = [pages[-1].at - seen_at for seen_at, _ in workers.values()]
-    return replace(snapshot, workers=tuple(map(_aged, snapshot.workers, silent)))
-
-
-def _aged(worker: WorkerView, seconds: float) -> WorkerView:
-    """A worker of which nothing was heard for some seconds more."""
-    age_seconds = worker.age_seconds + seconds
-    # Without a record it is lost, or its record cannot be read, and stays what it was.
-    liveness = judge_liveness(age_seconds, has_record=True) if worker.record else worker.liveness
-    return replace(worker, age_seconds=age_seconds, liveness=liveness)
+        workers |= {worker["worker_id"]: worker for worker in changed}
+    return _PLAIN.validate_python({**plain, "workers": [*workers.values()]})

@@ -18,14 +18,22 @@ Liveness = Literal["live", "late", "lost"]
 
 @dataclass(frozen=True)
 class WorkerView:
-    """A worker that beat at some time; its record is `None` when it has expired or cannot be read."""
+    """A worker that beat at some time; its record is `None` when it has expired or cannot be read.
+
+    It is the same object in each reading until the worker beats again or goes quiet.
+    """
 
     worker_id: str
     liveness: Liveness
-    age_seconds: float
+    beat_at: float
+    """By Redis' clock."""
     record: WorkerRecord | None = None
     clock_offset_seconds: float | None = None
     """How far its host's clock is ahead of Redis', up to the time that a beat takes."""
+
+    def age_seconds(self, now: float | None) -> float:
+        """The time since its last beat; none for a beat from the future, or when nobody knows the time."""
+        return max(0.0, (now or 0.0) - self.beat_at)
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,11 @@ import redis
 
 from monitor.core.address import shown_address
 from monitor.core.audit import ask_audit, read_audit
-from monitor.core.event_log import EventLog
 from monitor.core.formatting import printable
-from monitor.core.history import History
 from monitor.core.known_workers import KnownWorkers
 from monitor.core.lane_reading import ask_lanes, read_lanes, read_queues
+from monitor.core.observer import Observer
 from monitor.core.page_reading import PageReading
-from monitor.core.recent_tasks import RecentTasks
 from monitor.core.snapshot import RedisView, Snapshot
 from settings import connections, keys
 from settings.config import Settings
@@ -71,8 +69,7 @@ class RedisSource:
         self._results = connections.result_client(settings, connections.MONITOR)
         self._finder = TaskFinder(self._client, self._results)
         self._latest = Snapshot()
-        self._workers, self._history, self._recent = KnownWorkers(), History(), RecentTasks()
-        self._events = EventLog()
+        self._workers, self._observer = KnownWorkers(), Observer()
         self._page = PageReading("")
         self._redis: RedisView | None = None
         self._readings = 0
@@ -138,10 +135,8 @@ class RedisSource:
         views = read_lanes(lists, counts, now, paused)
         workers = self._workers.update(beats, zip(stale, texts[1:], strict=True), now)
         snapshot = Snapshot(now, read_queues(names, lists, counts), workers, None, views, self._redis)
-        trends, events = self._history.observe(snapshot), self._events.observe(snapshot)
-        recent_tasks, did = self._recent.observe(workers), read_audit(audit)
-        seen = replace(snapshot, trends=trends, recent_tasks=recent_tasks, paused=paused, audit=did, events=events)
-        if page.page == "worker" and (history := self._history.of_worker(page.about)):
+        seen = replace(self._observer.observe(snapshot), paused=paused, audit=read_audit(audit))
+        if page.page == "worker" and (history := self._observer.of_worker(page.about)):
             seen = replace(seen, histories={page.about: history})
         return page.add_to(seen, answers[own:], self._database)
 

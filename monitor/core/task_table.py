@@ -95,7 +95,7 @@ def find_row(snapshot: Snapshot, row_id: str) -> TaskRow | None:
 def task_rows(snapshot: Snapshot) -> Iterator[TaskRow]:
     """All tasks that are known of, in no order."""
     for worker in snapshot.workers:
-        yield from _in_hand(worker)
+        yield from _in_hand(worker, snapshot.at)
     yield from _listed(snapshot)
     for recent in snapshot.recent_tasks:
         row_id, task = f"gone {recent.worker_id} {recent.task.message_id}", recent.task
@@ -103,12 +103,12 @@ def task_rows(snapshot: Snapshot) -> Iterator[TaskRow]:
         yield _of_worker(row_id, "gone", recent.worker_id, task, seconds, (seconds,))
 
 
-def _in_hand(worker: WorkerView) -> Iterator[TaskRow]:
+def _in_hand(worker: WorkerView, at: float | None) -> Iterator[TaskRow]:
     if (record := worker.record) is None:
         return
     for task in record.running:
         # Both times are by the worker's own clock.
-        seconds = max(0.0, record.sent_at - task.started_at) + worker.age_seconds
+        seconds = max(0.0, record.sent_at - task.started_at) + worker.age_seconds(at)
         own = arriving_on(record, task.model)
         state: State = "loading" if own or record.loading else "running"
         where = f"{worker.worker_id}, {describe_progress(own)}" if own else worker.worker_id

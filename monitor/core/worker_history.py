@@ -4,6 +4,7 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
+from monitor.core.changes import Changes
 from monitor.core.snapshot import Minute, StateChange, WorkerHistory, WorkerView
 from settings.records import WorkerRecord
 
@@ -30,25 +31,18 @@ class _Part:
 class _Watched:
     """One worker."""
 
-    __slots__ = ("changes", "liveness", "parts", "record", "since", "state")
+    __slots__ = ("changes", "parts", "record", "since", "state")
 
     def __init__(self, now: float) -> None:
-        self.since, self.state, self.liveness = now, "", ""
+        self.since, self.state = now, ""
         self.record: WorkerRecord | None = None
         self.changes: deque[StateChange] = deque(maxlen=MOST_CHANGES)
         self.parts: deque[_Part] = deque([_Part(now)], maxlen=MOST_MINUTES)
 
     def observe(self, worker: WorkerView, now: float) -> None:
-        is_due = now - self.parts[-1].begin >= MINUTE_SECONDS
-        # Most workers have not beaten since the last reading: the source gives the same object again.
-        if worker.record is self.record and worker.liveness == self.liveness and not is_due:
-            return
-        self.liveness, state = worker.liveness, _state(worker)
-        if state != self.state:
+        if (state := _state(worker)) != self.state:
             self.state = state
             self.changes.append(StateChange(now, state))
-        if is_due:
-            self.parts.append(_Part(now))
         before, self.record = self.record, worker.record or self.record
         if worker.record is not None and worker.record is not before:
             _add(self.parts[-1], before, worker.record)
@@ -66,13 +60,20 @@ class WorkerHistories:
 
     def __init__(self) -> None:
         self._watched: dict[str, _Watched] = {}
+        self._minute = -math.inf
 
-    def observe(self, workers: tuple[WorkerView, ...], now: float) -> None:
+    def observe(self, changes: Changes, now: float) -> None:
         """Takes a reading in."""
-        known, self._watched = self._watched, {}
-        for worker in workers:
-            watched = self._watched[worker.worker_id] = known.get(worker.worker_id) or _Watched(now)
-            watched.observe(worker, now)
+        if now - self._minute >= MINUTE_SECONDS:
+            self._minute = now
+            for watched in self._watched.values():
+                watched.parts.append(_Part(now))
+        for worker in changes.left:
+            del self._watched[worker.worker_id]
+        for _, worker in changes.pairs:
+            if worker.worker_id not in self._watched:
+                self._watched[worker.worker_id] = _Watched(now)
+            self._watched[worker.worker_id].observe(worker, now)
 
     def of(self, worker_id: str) -> WorkerHistory | None:
         """What one worker did; None for one that is not there."""

@@ -131,7 +131,7 @@ ORDERS: dict[str, Callable[[WorkerView], Any]] = {
     "tasks": lambda worker: (-len(worker.record.running) if worker.record else 0, worker.worker_id),
     "done": lambda worker: (-worker.record.done if worker.record else 0, worker.worker_id),
     "failed": lambda worker: (-worker.record.failed if worker.record else 0, worker.worker_id),
-    "seen": lambda worker: (-worker.age_seconds, worker.worker_id),
+    "seen": lambda worker: (worker.beat_at, worker.worker_id),
 }
 
 
@@ -148,7 +148,7 @@ def worker_state(worker: WorkerView) -> Cell:
 
 
 def _row(worker: WorkerView, now: float) -> tuple[Cell, ...]:
-    state, name, seen = worker_state(worker), cell(worker.worker_id), cell(format_age(worker.age_seconds))
+    state, name, seen = worker_state(worker), cell(worker.worker_id), cell(format_age(worker.age_seconds(now)))
     if worker.record is None:
         return state, name, *[cell(ABSENT, "faint")] * (len(COLUMNS) - 3), seen
     return state, name, *_device_cells(worker.record.device), *_work_cells(worker.record, now), seen

@@ -1,6 +1,6 @@
 """All that is known of one worker, as text."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from monitor.core.formatting import (
@@ -17,7 +17,7 @@ from monitor.core.formatting import (
 )
 from monitor.core.model_stays import PINNED, Stay, stays_of
 from monitor.core.snapshot import Snapshot, WorkerView
-from monitor.core.trouble import find_troubles
+from monitor.core.trouble_finder import TroubleFinder
 from monitor.core.worker_history_text import asked_line, history_lines
 from monitor.core.worker_table import worker_state
 from settings import keys
@@ -34,19 +34,19 @@ def worker_text(snapshot: Snapshot, worker_id: str, task_seconds: float) -> str:
 
 
 def _lines(snapshot: Snapshot, worker: WorkerView, task_seconds: float) -> Iterator[str]:
-    yield f"{worker_state(worker).text}, last beat {format_age(worker.age_seconds)} ago"
-    for trouble in find_troubles(replace(snapshot, workers=(worker,)), task_seconds):
+    yield f"{worker_state(worker).text}, last beat {format_age(worker.age_seconds(snapshot.at))} ago"
+    for trouble in TroubleFinder(task_seconds).find(replace(snapshot, workers=(worker,))):
         if trouble.about == worker.worker_id:
             yield f"{'✖' if trouble.severity == 'bad' else '▲'} {trouble.kind}: {trouble.text}"
     record, history = worker.record, snapshot.histories.get(worker.worker_id)
     if record:
-        now = record.sent_at + worker.age_seconds
+        now = record.sent_at + worker.age_seconds(snapshot.at)
         yield from _process_lines(record, now)
         if keys.INFERENCE_QUEUE in record.queues and record.device:
             yield f"fetching  {asked_line(history, snapshot.at or 0.0, bool(record.running))}"
         yield from _device_lines(record.device) if record.device else ()
         yield from _task_lines(record)
-        yield from ("", *_model_lines(worker, record))
+        yield from ("", *_model_lines(record, stays_of(worker, record, snapshot.at)))
         yield from ("", *_hand_lines(record, now))
     if history:
         device = record.device if record else None
@@ -80,11 +80,11 @@ def _task_lines(record: WorkerRecord) -> Iterator[str]:
     yield f"tasks     {format_count(record.done)} done, {format_count(record.failed)} failed; process takes {rss}"
 
 
-def _model_lines(worker: WorkerView, record: WorkerRecord) -> Iterator[str]:
+def _model_lines(record: WorkerRecord, stays: Iterable[Stay]) -> Iterator[str]:
     yield f"Models in memory ({len(record.models)})" + (f", {record.loading} on its way" if record.loading else "")
     for arriving in record.arriving:
         yield f"+ {describe_arriving(arriving)}"
-    for stay in sorted(stays_of(worker, record), key=lambda stay: stay.idle_seconds):
+    for stay in sorted(stays, key=lambda stay: stay.idle_seconds):
         held = stay.held
         used = f"used {format_age(stay.idle_seconds)} ago, {format_count(held.uses)} times"
         name = f"{held.model} {held.revision[:12]}  {held.dtype}  {format_bytes(held.bytes)}"

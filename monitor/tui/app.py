@@ -29,7 +29,6 @@ from monitor.core.source import Source
 from monitor.core.story_text import story_text
 from monitor.core.task_stories import StoryUnavailable, TaskStory
 from monitor.core.task_table import find_row
-from monitor.core.trouble import find_troubles
 from monitor.core.trouble_table import trouble_id
 from monitor.tui.commands import KeyCommands, PlaceCommands
 from monitor.tui.dashboard import Dashboard
@@ -235,8 +234,7 @@ class ClusterMonitor(OperatedApp):
 
     def _open_trouble(self, row_id: str) -> None:
         """What it is about, or its page; where it stands for many, their rows alone."""
-        found = find_troubles(self._snapshot, self._task_seconds)
-        for trouble in (each for each in found if trouble_id(each) == row_id):
+        for trouble in (each for each in self._dashboard.found if trouble_id(each) == row_id):
             if trouble.others:
                 self._dashboard.show_troubled(_PAGES_OF_MANY.get(trouble.kind, "workers"), trouble.kind)
                 self.tell("All that have this trouble; esc clears the filter, and t shows the healthy too")

@@ -21,7 +21,8 @@ from monitor.core.server_table import key_table, server_table
 from monitor.core.snapshot import Snapshot
 from monitor.core.table import Cell, Table
 from monitor.core.task_table import task_table
-from monitor.core.trouble import Trouble, find_troubled, find_troubles
+from monitor.core.trouble import Trouble
+from monitor.core.trouble_finder import TroubleFinder
 from monitor.core.trouble_table import ALL_IS_WELL, trouble_id, trouble_sentence, trouble_table
 from monitor.core.view import View
 from monitor.core.words import unknown_fields
@@ -60,13 +61,14 @@ class Dashboard(Screen[None]):
 
     def __init__(self, address: str, task_seconds: float, may_act: bool) -> None:
         super().__init__()
-        self._task_seconds, self._snapshot = task_seconds, Snapshot()
+        self._snapshot, self._finder = Snapshot(), TroubleFinder(task_seconds)
         self._status, self._tabs, self._banner = StatusLine(address), TabLine(), Banner()
         self._tabs.may_act = may_act
         self._filter, self._misread = FilterBar(), Banner(id="misread")
         self.letters = LetterList(id="letter-list")
         workers = WorkerList("Workers", self._told(worker_table), id="workers")
-        self._found: tuple[Trouble, ...] = ()
+        #: What is wrong in the reading that is shown, as long as the overview is.
+        self.found: tuple[Trouble, ...] = ()
         self._troubled: tuple[Snapshot, Mapping[str, str]] | None = None
         self._totals, self._sentence = TotalsPanel(), Banner(id="sentence")
         self._troubles = LineTable("Trouble", self._trouble_table, id="troubles")
@@ -226,13 +228,13 @@ class Dashboard(Screen[None]):
     def _troubled_in(self, snapshot: Snapshot) -> Mapping[str, str]:
         """Looked for once in a reading, whichever tables ask."""
         if self._troubled is None or self._troubled[0] is not snapshot:
-            self._troubled = snapshot, find_troubled(snapshot, self._task_seconds)
+            self._troubled = snapshot, self._finder.find_troubled(snapshot)
         return self._troubled[1]
 
     def _trouble_table(self, snapshot: Snapshot, view: View) -> Table:
         empty = "Waiting for the first answer." if snapshot.at is None else ALL_IS_WELL
-        self._found = find_troubles(snapshot, self._task_seconds)
-        return trouble_table(self._found, empty)
+        self.found = self._finder.find(snapshot)
+        return trouble_table(self.found, empty)
 
     def _give_events_room(self) -> None:
         """Where there is little, only what operators do is worth it."""
@@ -246,6 +248,6 @@ class Dashboard(Screen[None]):
 
     def _tell_trouble(self) -> None:
         """Shows the trouble under the cursor in full, unless its row has room for that, or there is none at all."""
-        chosen = next((each for each in self._found if trouble_id(each) == self._troubles.cursor_id), None)
+        chosen = next((each for each in self.found if trouble_id(each) == self._troubles.cursor_id), None)
         is_told = self._troubles.is_cut and not self.has_class("short")
         self._sentence.say(trouble_sentence(chosen) if chosen and is_told else None)

@@ -117,9 +117,9 @@ CLUSTER = Snapshot(
         QueueCounts(queue="inference", ready=1204, running=24, delayed=3, dead=3),
     ),
     workers=(
-        WorkerView("gpu-01-42", "live", 1.0, BUSY),
-        WorkerView("gpu-02-7", "live", 0.5, IDLE),
-        WorkerView("gpu-03-9", "lost", 192.0),
+        WorkerView("gpu-01-42", "live", 999.0, BUSY),
+        WorkerView("gpu-02-7", "live", 999.5, IDLE),
+        WorkerView("gpu-03-9", "lost", 808.0),
     ),
     lanes=(
         LaneView("control", "control"),

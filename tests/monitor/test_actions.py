@@ -18,7 +18,7 @@ from actors.queueing.lanes import LaneReader
 from monitor.core.lane_actions import CHUNK, LaneActions
 from monitor.core.source import RedisSource
 from monitor.core.told import Told
-from monitor.core.trouble import find_troubles
+from monitor.core.trouble_finder import TroubleFinder
 from monitor.core.undo import UndoFolder, undo_folder
 from monitor.core.undoing import Undoing
 from monitor.core.worker_actions import WorkerActions
@@ -168,7 +168,7 @@ def test_a_pause_is_told_as_trouble_with_who_made_it_and_shown_while_nothing_wai
     snapshot = source.read()
 
     assert [lane.name for lane in snapshot.lanes if lane.is_paused] == [LANE]
-    (trouble,) = (each for each in find_troubles(snapshot, 300) if each.kind == "paused")
+    (trouble,) = (each for each in TroubleFinder(300).find(snapshot) if each.kind == "paused")
     assert (trouble.severity, trouble.about) == ("warn", LANE)
     assert f"0 tasks wait because {snapshot.audit[0].who} paused it" in trouble.text
 

@@ -9,7 +9,7 @@ from monitor.core.lane_text import lane_text
 from monitor.core.snapshot import LaneView, Snapshot
 from monitor.core.story_text import story_text
 from monitor.core.task_table import task_rows
-from monitor.core.trouble import find_troubles
+from monitor.core.trouble_finder import TroubleFinder
 from monitor.core.worker_text import worker_text
 from monitor.tui.app import ClusterMonitor
 from settings.records import WorkerRecord
@@ -35,7 +35,7 @@ def kinds_by_second() -> dict[int, set[str]]:
     begin = clock.now
     for second in range(0, int(CYCLE_SECONDS), 5):
         clock.now = begin + second
-        told[second] = {trouble.kind for trouble in find_troubles(source.read(), TASK_SECONDS)}
+        told[second] = {trouble.kind for trouble in TroubleFinder(TASK_SECONDS).find(source.read())}
     return told
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from monitor.core.durations import WINDOW_SECONDS, Durations
-from monitor.core.history import History
+from monitor.core.observer import Observer
 from monitor.core.snapshot import LaneView, Snapshot, WorkerView
 from monitor.core.spread import Spread, Waits, format_spread, percentile, spread_of
 from settings.records import TaskRecord
@@ -54,10 +54,10 @@ def test_what_was_ten_minutes_ago_is_forgotten() -> None:
 
 
 def test_a_task_that_has_gone_was_in_hand_until_the_middle_between_two_beats() -> None:
-    task, history = TaskRecord(message_id="m", actor="embed", started_at=90.0), History()
+    task, history = TaskRecord(message_id="m", actor="embed", started_at=90.0), Observer()
     beats = (record("w", running=(task,), sent_at=100.0), record("w", sent_at=102.0), record("w", sent_at=112.0))
 
     for at, beat in zip((100.0, 102.0, 112.0), beats, strict=True):
-        trends = history.observe(Snapshot(at=at, workers=(WorkerView("w", "live", 0.0, beat),)))
+        trends = history.observe(Snapshot(at=at, workers=(WorkerView("w", "live", 0.0, beat),))).trends
 
     assert trends.waits.in_hand == Spread(11.0, 11.0, 1, 12.0)

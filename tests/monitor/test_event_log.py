@@ -1,8 +1,9 @@
 from typing import Any
 
 from monitor.core.audit import AuditEvent
-from monitor.core.event_log import MOST_OF_A_KIND, EventLog
+from monitor.core.event_log import MOST_OF_A_KIND
 from monitor.core.event_table import event_table
+from monitor.core.observer import Observer
 from monitor.core.plain import to_text
 from monitor.core.snapshot import LaneView, Liveness, Snapshot, WorkerView
 from monitor.core.view import View
@@ -16,9 +17,9 @@ def worker(name: str = "gpu-01-42", liveness: Liveness = "live", **fields: Any) 
 
 
 def happened(*readings: tuple[WorkerView, ...]) -> list[tuple[float, str, str, str]]:
-    log = EventLog()
+    log = Observer()
     for second, workers in enumerate(readings):
-        events = log.observe(Snapshot(at=100.0 + second, workers=workers))
+        events = log.observe(Snapshot(at=100.0 + second, workers=workers)).events
     return [(event.at, event.kind, event.about, event.more) for event in events]
 
 
@@ -72,9 +73,9 @@ def test_a_model_that_many_load_at_once_is_one_event_with_its_workers() -> None:
 
 
 def test_new_dead_letters_are_told_with_their_number() -> None:
-    log = EventLog()
+    log = Observer()
     for second, dead in enumerate((3, 5, 2)):
-        events = log.observe(Snapshot(at=float(second), lanes=(LaneView(LANE, "inference", dead=dead),)))
+        events = log.observe(Snapshot(at=float(second), lanes=(LaneView(LANE, "inference", dead=dead),))).events
 
     assert [(event.kind, event.about, event.more) for event in events] == [("dead", LANE, "2 dead letters")]
 
@@ -90,9 +91,9 @@ def test_events_are_bounded_and_loads_do_not_push_a_lost_worker_out() -> None:
 
 
 def test_what_operators_did_stands_among_the_events_by_its_time() -> None:
-    log = EventLog()
+    log = Observer()
     log.observe(Snapshot(at=100.0, workers=(worker("a"),)))
-    events = log.observe(Snapshot(at=102.0, workers=(worker("a", "lost"),)))
+    events = log.observe(Snapshot(at=102.0, workers=(worker("a", "lost"),))).events
     did = (AuditEvent(103.0, "ann@ops", "pause", LANE, 1), AuditEvent(101.0, "bob@ops", "deleted", LANE, 12))
     snapshot = Snapshot(at=104.0, events=events, audit=did)
 

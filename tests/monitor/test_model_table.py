@@ -11,7 +11,7 @@ from tests.monitor.cluster import model, record
 
 
 def holding(worker_id: str, *models: ModelRecord, age_seconds: float = 0.0) -> WorkerView:
-    return WorkerView(worker_id, "live", age_seconds, record(worker_id, models=models, sent_at=1000.0))
+    return WorkerView(worker_id, "live", 1000.0 - age_seconds, record(worker_id, models=models, sent_at=1000.0))
 
 
 def row(snapshot: Snapshot, name: str = "org/a") -> dict[str, str]:
@@ -33,10 +33,10 @@ def test_a_model_tells_when_it_was_used_last_in_each_place() -> None:
 
 
 def test_a_pinned_model_says_so_and_another_how_long_it_stays() -> None:
-    assert row(Snapshot(workers=(holding("w1", PINNED),)))["stays"] == "pinned"
-    assert row(Snapshot(workers=(holding("w1", PINNED), holding("w2", EXPIRING))))["stays"] == "pinned 1"
-    assert row(Snapshot(workers=(holding("w1", EXPIRING, age_seconds=10.0),)))["stays"] == "4m00s"
-    assert row(Snapshot(workers=(holding("w1", EXPIRING), holding("w2", UNPINNED))))["stays"] == "-"
+    assert row(Snapshot(at=1000.0, workers=(holding("w1", PINNED),)))["stays"] == "pinned"
+    assert row(Snapshot(at=1000.0, workers=(holding("w1", PINNED), holding("w2", EXPIRING))))["stays"] == "pinned 1"
+    assert row(Snapshot(at=1000.0, workers=(holding("w1", EXPIRING, age_seconds=10.0),)))["stays"] == "4m00s"
+    assert row(Snapshot(at=1000.0, workers=(holding("w1", EXPIRING), holding("w2", UNPINNED))))["stays"] == "-"
 
 
 def test_loads_unloads_swaps_and_hits_name_the_time_that_was_watched() -> None:

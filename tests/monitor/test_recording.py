@@ -121,7 +121,7 @@ def header_line(**fields: object) -> bytes:
         (b"", "is not a recording of the monitor"),
         (b'{"some": "json"}\n', "is not a recording of the monitor"),
         (b"[" * 100_000, "is not a recording of the monitor"),
-        (header_line(version=9), "is a recording of version 9, this monitor reads 1"),
+        (header_line(version=9), "is a recording of version 9, this monitor reads 2"),
         (header_line(), "holds no reading"),
         (header_line() + b"{}\n", "line 2 of"),
         (header_line() + b'{"snapshot": {"at": "soon"}, "records": {}}\n', "line 2 of"),

@@ -23,9 +23,9 @@ def test_workers_that_were_not_heard_of_grow_older_and_late() -> None:
     rewind, silent, beating = Rewind(), record("silent"), [record("beating", done=second) for second in range(30)]
     for second in range(30):
         workers = (
-            WorkerView("silent", "live" if second <= LATE_AFTER_SECONDS else "late", float(second), silent),
-            WorkerView("beating", "live", 0.0, beating[second]),
-            *([WorkerView("lost", "lost", 60.0 + second)] if second < 25 else []),
+            WorkerView("silent", "live" if second <= LATE_AFTER_SECONDS else "late", 100.0, silent),
+            WorkerView("beating", "live", 100.0 + second, beating[second]),
+            *([WorkerView("lost", "lost", 40.0)] if second < 25 else []),
         )
         rewind.remember(Snapshot(at=100.0 + second, workers=workers))
 
@@ -33,7 +33,7 @@ def test_workers_that_were_not_heard_of_grow_older_and_late() -> None:
         snapshot = rewind.recall(second)
         assert snapshot is not None
         workers = {worker.worker_id: worker for worker in snapshot.workers}
-        assert workers["silent"].age_seconds == second
+        assert workers["silent"].age_seconds(snapshot.at) == second
         assert workers["silent"].liveness == ("live" if second <= LATE_AFTER_SECONDS else "late")
         assert workers["beating"].record == beating[second]
         assert ("lost" in workers) == (second < 25)

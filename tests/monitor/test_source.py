@@ -69,14 +69,18 @@ def test_a_worker_is_live_late_or_lost_by_its_last_beat_and_its_record(source: R
 def test_a_beat_from_the_future_is_no_age_at_all(source: RedisSource, cluster: Cluster) -> None:
     cluster.beat("early", age_seconds=-60)
 
-    assert source.read().workers[0].age_seconds == 0
+    snapshot = source.read()
+
+    assert snapshot.workers[0].age_seconds(snapshot.at) == 0
 
 
 def test_ages_are_by_the_clock_of_redis(source: RedisSource, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster.beat("worker", age_seconds=2)
     monkeypatch.setattr(time, "time", lambda: 0.0)
 
-    assert 2 <= source.read().workers[0].age_seconds < 30
+    snapshot = source.read()
+
+    assert 2 <= snapshot.workers[0].age_seconds(snapshot.at) < 30
 
 
 @pytest.mark.parametrize("workers", [0, 1, 50, 1000])

@@ -8,7 +8,7 @@ from monitor.core.model_table import model_table
 from monitor.core.queue_table import queue_table
 from monitor.core.snapshot import LaneView, RedisView, Snapshot, Trends, WorkerView
 from monitor.core.task_table import task_table
-from monitor.core.trouble import find_troubled, find_troubles
+from monitor.core.trouble_finder import TroubleFinder
 from monitor.core.view import View
 from monitor.core.worker_table import worker_table
 from settings.records import ArrivingModel, QueueCounts, TaskRecord
@@ -20,7 +20,7 @@ SERVES = {"queues": ("inference", "control")}
 
 
 def worker(name: str = "gpu-01-42", **fields: Any) -> WorkerView:
-    return WorkerView(name, "live", 1.0, record(name, **{**SERVES, **fields}), 0.1)
+    return WorkerView(name, "live", 59.0, record(name, **{**SERVES, **fields}), 0.1)
 
 
 def waiting(queue: str = "inference", ready: int = 3) -> QueueCounts:
@@ -31,12 +31,12 @@ HEALTHY = Snapshot(at=60.0, queues=(waiting(),), workers=(worker(),))
 
 
 def troubles(**changes: Any) -> list[tuple[str, str, str]]:
-    found = find_troubles(replace(HEALTHY, **changes), TASK_SECONDS)
+    found = TroubleFinder(TASK_SECONDS).find(replace(HEALTHY, **changes))
     return [(trouble.severity, trouble.kind, trouble.about) for trouble in found]
 
 
 def text(**changes: Any) -> str:
-    (trouble,) = find_troubles(replace(HEALTHY, **changes), TASK_SECONDS)
+    (trouble,) = TroubleFinder(TASK_SECONDS).find(replace(HEALTHY, **changes))
     return trouble.text
 
 
@@ -45,24 +45,24 @@ def test_a_healthy_cluster_has_none() -> None:
 
 
 def test_a_lost_worker_says_since_when_and_what_happens_to_its_tasks() -> None:
-    lost = WorkerView("gpu-02-7", "lost", 192.0)
+    lost = WorkerView("gpu-02-7", "lost", 60.0 - 192.0)
 
     assert text(workers=(worker(), lost)).startswith("last beat 3m12s ago, no goodbye: its process or host has died")
     assert troubles(workers=(worker(), lost)) == [("bad", "lost", "gpu-02-7")]
 
 
 def test_a_late_worker_is_a_warning() -> None:
-    assert troubles(workers=(replace(worker(), liveness="late", age_seconds=9.0),)) == [("warn", "late", "gpu-01-42")]
+    assert troubles(workers=(replace(worker(), liveness="late", beat_at=51.0),)) == [("warn", "late", "gpu-01-42")]
 
 
 def test_a_late_worker_whose_clock_is_off_is_told_with_both() -> None:
-    late = replace(worker(), liveness="late", age_seconds=9.0, clock_offset_seconds=3600.0)
+    late = replace(worker(), liveness="late", beat_at=51.0, clock_offset_seconds=3600.0)
 
     assert troubles(workers=(late,)) == [("warn", "late", "gpu-01-42"), ("warn", "clock", "gpu-01-42")]
 
 
 def test_a_late_worker_tells_what_was_wrong_when_it_fell_silent() -> None:
-    late = replace(worker(state="quarantined"), liveness="late", age_seconds=9.0)
+    late = replace(worker(state="quarantined"), liveness="late", beat_at=51.0)
 
     assert ("bad", "quarantine", "gpu-01-42") in troubles(workers=(late,))
 
@@ -186,7 +186,7 @@ def test_loading_is_not_counted_as_a_tasks_time(fields: dict[str, Any]) -> None:
 def test_the_worst_comes_first_and_many_of_a_kind_are_two_lines() -> None:
     lost = tuple(WorkerView(f"gpu-{number}", "lost", 60.0) for number in range(9))
 
-    found = find_troubles(replace(HEALTHY, workers=(replace(worker(), liveness="late"), *lost)), TASK_SECONDS)
+    found = TroubleFinder(TASK_SECONDS).find(replace(HEALTHY, workers=(replace(worker(), liveness="late"), *lost)))
 
     assert [(trouble.kind, trouble.about) for trouble in found] == [
         ("lost", "gpu-0"),
@@ -200,7 +200,7 @@ def test_the_worst_comes_first_and_many_of_a_kind_are_two_lines() -> None:
 @pytest.mark.parametrize("seconds", range(80, 560, 60))
 def test_what_has_a_trouble_is_shown_when_only_trouble_is(seconds: int) -> None:
     snapshot = demo_snapshot(float(seconds))
-    troubled = find_troubled(snapshot, TASK_SECONDS)
+    troubled = TroubleFinder(TASK_SECONDS).find_troubled(snapshot)
     view = View(trouble_only=True, troubled=troubled)
 
     assert {*worker_table(snapshot, view).ids} == {each.worker_id for each in snapshot.workers} & troubled.keys()
@@ -212,7 +212,7 @@ def test_what_has_a_trouble_is_shown_when_only_trouble_is(seconds: int) -> None:
 def test_also_those_whose_line_is_folded_are_in_trouble() -> None:
     lost = tuple(WorkerView(f"gpu-{number}", "lost", 60.0) for number in range(9))
 
-    troubled = find_troubled(replace(HEALTHY, workers=(worker(), *lost)), TASK_SECONDS)
+    troubled = TroubleFinder(TASK_SECONDS).find_troubled(replace(HEALTHY, workers=(worker(), *lost)))
 
     assert troubled == {each.worker_id: "lost" for each in lost}
 
@@ -220,7 +220,7 @@ def test_also_those_whose_line_is_folded_are_in_trouble() -> None:
 def test_with_a_queue_that_stands_still_those_of_its_lanes_are_in_trouble_in_which_something_waits() -> None:
     lanes = (LaneView("inference", "inference"), LaneView("a", "inference", ready=3), LaneView("b", "inference"))
 
-    assert find_troubled(replace(HEALTHY, workers=(), lanes=lanes), TASK_SECONDS) == {
+    assert TroubleFinder(TASK_SECONDS).find_troubled(replace(HEALTHY, workers=(), lanes=lanes)) == {
         "inference": "unserved",
         "a": "unserved",
     }
@@ -235,6 +235,6 @@ def test_the_tasks_of_a_worker_in_trouble_are_in_trouble() -> None:
     )
     snapshot = replace(HEALTHY, workers=workers)
 
-    view = View(trouble_only=True, troubled=find_troubled(snapshot, TASK_SECONDS))
+    view = View(trouble_only=True, troubled=TroubleFinder(TASK_SECONDS).find_troubled(snapshot))
 
     assert task_table(snapshot, view).ids == ("gpu-01-42 stuck",)

@@ -20,7 +20,7 @@ def table_of(*workers: WorkerView) -> Table:
 def test_a_worker_shows_its_state_device_memory_models_and_work() -> None:
     models: tuple[ModelRecord, ...] = (model("org/old", last_used_at=1), model("org/new", last_used_at=2))
 
-    table = table_of(WorkerView("gpu-01-42", "live", 1.0, record("gpu-01-42", models=models, done=1204)))
+    table = table_of(WorkerView("gpu-01-42", "live", 7199.0, record("gpu-01-42", models=models, done=1204)))
 
     assert shown(table) == {
         "state": "○ idle",

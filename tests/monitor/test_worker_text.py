@@ -3,9 +3,9 @@ from dataclasses import replace
 
 import pytest
 
-from monitor.core.history import History
 from monitor.core.model_table import model_table
 from monitor.core.model_text import model_text
+from monitor.core.observer import Observer
 from monitor.core.snapshot import LaneView, Minute, Snapshot, StateChange, Trends, WorkerHistory, WorkerView
 from monitor.core.worker_text import worker_text
 from tests.monitor.cluster import DEVICE, GIB, model, record
@@ -54,7 +54,7 @@ def test_a_pinned_model_says_so_and_another_when_it_expires() -> None:
     pinned = model("org/a", 990.0).model_copy(update={"is_pinned": True})
     expiring = model("org/b", 980.0).model_copy(update={"expires_at": 1300.0})
     here = record("gpu-01-42", sent_at=1000.0, models=(pinned, expiring, model("org/c")))
-    lines = text_with(Snapshot(at=0.0, workers=(WorkerView("gpu-01-42", "live", 2.0, here),))).splitlines()
+    lines = text_with(Snapshot(at=1000.0, workers=(WorkerView("gpu-01-42", "live", 998.0, here),))).splitlines()
 
     assert [line.rpartition("times")[2] for line in lines if " org/" in line] == [", pinned", ", expires in 4m58s", ""]
 
@@ -101,14 +101,14 @@ def test_what_another_worker_did_is_not_taken_for_its_own() -> None:
 @pytest.mark.parametrize("number", [10**400, -(10**400)])
 @pytest.mark.parametrize("percent", [math.inf, math.nan, -1e300])
 def test_any_number_in_a_record_is_shown(number: int, percent: float) -> None:
-    history = History()
+    history = Observer()
     told = {"busy_percent": percent, "temperature_celsius": percent, "memory_used": number, "memory_total": number}
     held = model("org/a", percent).model_copy(update={"expires_at": percent, "uses": number, "bytes": number})
     for second, done in ((0.0, 0), (2.0, number)):
         here = record("gpu-01-42", done=done, device=DEVICE.model_copy(update=told), models=(held,))
         worker = WorkerView("gpu-01-42", "live", 1.0, here)
         snapshot = Snapshot(at=second, workers=(worker,))
-        trends = history.observe(snapshot)
+        trends = history.observe(snapshot).trends
     past = history.of_worker("gpu-01-42")
     assert past is not None
     snapshot = replace(snapshot, trends=trends, histories={"gpu-01-42": past})

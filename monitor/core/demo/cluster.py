@@ -13,9 +13,7 @@ from monitor.core.demo.lanes import DemoLanes
 from monitor.core.demo.server import DemoServer
 from monitor.core.demo.stories import DemoStories
 from monitor.core.demo.worker import Card, DemoWorker
-from monitor.core.event_log import EventLog
-from monitor.core.history import History
-from monitor.core.recent_tasks import RecentTasks
+from monitor.core.observer import Observer
 from monitor.core.snapshot import LaneView, RedisView, Snapshot, WorkerHistory
 from monitor.core.source import SourceState
 from settings import keys
@@ -61,8 +59,7 @@ class DemoSource:
         self, clock: Callable[[], float] = time.time, seed: int = 1, head_start_seconds: float = HEAD_START_SECONDS
     ) -> None:
         chance = random.Random(seed)
-        self._clock, self._lanes, self._history, self._recent = clock, DemoLanes(chance), History(), RecentTasks()
-        self._events = EventLog()
+        self._clock, self._lanes, self._observer = clock, DemoLanes(chance), Observer()
         self._workers = [*_workers(chance)]
         #: Held while time passes or somebody changes something: they are other threads.
         self._lock = Lock()
@@ -110,14 +107,8 @@ class DemoSource:
         memory = RedisView("7.4.5", (180 + sum(lane.ready for lane in lanes) // 16) * 2**20, 4 * GIB, "noeviction")
         workers = tuple(worker.view(now) for worker in self._workers)
         snapshot = Snapshot(now, queues, workers, None, lanes, memory)
-        return replace(
-            snapshot,
-            trends=self._history.observe(snapshot),
-            events=self._events.observe(snapshot),
-            recent_tasks=self._recent.observe(workers),
-            paused=dict(self._lanes.paused),
-            audit=tuple(self.operator.audit),
-        )
+        paused, audit = dict(self._lanes.paused), tuple(self.operator.audit)
+        return replace(self._observer.observe(snapshot), paused=paused, audit=audit)
 
     def _with_page(self, snapshot: Snapshot) -> Snapshot:
         match self._page:
@@ -135,7 +126,7 @@ class DemoSource:
 
     def _told_of_worker(self, worker_id: str) -> dict[str, WorkerHistory]:
         asked_at = next((worker.asked_at for worker in self._workers if worker.worker_id == worker_id), None)
-        history = self._history.of_worker(worker_id)
+        history = self._observer.of_worker(worker_id)
         return {worker_id: replace(history, asked_at=asked_at)} if history else {}
 
 

@@ -129,7 +129,9 @@ class DemoStories:
         self, message_id: str, actor: str | None, model: str | None, place: Place, estimate: Estimate = NO_ESTIMATE
     ) -> Explanation:
         views = [worker.view(self.now) for worker in self._workers]
-        readings = [WorkerReading(view.worker_id, view.age_seconds, view.record) for view in views if view.record]
+        readings = [
+            WorkerReading(view.worker_id, view.age_seconds(self.now), view.record) for view in views if view.record
+        ]
         is_pending = isinstance(place, Waiting | Running)
         return Explanation(
             message_id=message_id,

@@ -106,7 +106,7 @@ class DemoWorker:
         return WorkerView(
             self.worker_id,
             judge_liveness(age, has_record),
-            age,
+            self._beat,
             record,
             record.sent_at - self._beat if record else None,
         )
