@@ -54,4 +54,4 @@ def _view(worker_id: bytes, beat: float, text: bytes | None, now: float) -> Work
     record = readable_worker(text) if text is not None else None
     offset = None if record is None else record.sent_at - beat
     liveness = judge_liveness(max(0.0, now - beat), has_record=text is not None)
-    return WorkerView(worker_id.decode(errors="replace"), liveness, beat, record, offset)
+    return WorkerView(worker_id.decode(errors="replace"), liveness, beat, record, offset, text)

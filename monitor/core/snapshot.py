@@ -1,7 +1,10 @@
 """One reading of the cluster, as frozen values."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import cached_property
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from monitor.core.audit import AuditEvent
 from monitor.core.event import Event
@@ -10,10 +13,13 @@ from monitor.core.server_view import ServerView
 from monitor.core.spread import Waits
 from settings.capacity import Capacity
 from settings.lane_names import Priority
-from settings.records import LATE_AFTER_SECONDS, QueueCounts, TaskRecord, WorkerRecord
+from settings.records import LATE_AFTER_SECONDS, DeviceRecord, QueueCounts, TaskRecord, WorkerRecord
 
 #: live: beats; late: has missed beats; lost: its record has expired without a goodbye.
 Liveness = Literal["live", "late", "lost"]
+
+#: The backend of a device that is no GPU: its memory is the host's, which several workers share.
+_CPU = "cpu"
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,21 @@ class WorkerView:
     record: WorkerRecord | None = None
     clock_offset_seconds: float | None = None
     """How far its host's clock is ahead of Redis', up to the time that a beat takes."""
+    text: Annotated[bytes | None, Field(exclude=True)] = field(default=None, compare=False, repr=False)
+    """The record as Redis holds it, where it comes from there."""
+
+    @cached_property
+    def word(self) -> str:
+        """The one word for it: what it says, unless it has gone quiet."""
+        if self.liveness != "live":
+            return self.liveness
+        return self.record.state if self.record else "unknown"
+
+    @cached_property
+    def gpu(self) -> DeviceRecord | None:
+        """Its device, unless that is the host's own processor."""
+        device = self.record.device if self.record else None
+        return device if device and device.backend != _CPU else None
 
     def age_seconds(self, now: float | None) -> float:
         """The time since its last beat; none for a beat from the future, or when nobody knows the time."""

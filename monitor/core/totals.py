@@ -4,16 +4,12 @@ from collections import Counter
 from dataclasses import dataclass
 
 from monitor.core.snapshot import Snapshot
-from monitor.core.worker_table import state_word
 
 #: The words for workers, those that need a look first.
 ORDER = (
     *("lost", "late", "unknown", "quarantined"),
     *("busy", "loading", "starting", "idle", "draining", "standby", "control"),
 )
-
-#: The backend of a device that is no GPU: its memory is the host's, which several workers share.
-_CPU = "cpu"
 
 
 @dataclass(frozen=True)
@@ -37,7 +33,7 @@ class Totals:
 
 def sum_up(snapshot: Snapshot) -> Totals:
     """The sums of a reading."""
-    states = Counter(map(state_word, snapshot.workers))
+    states = Counter(worker.word for worker in snapshot.workers)
     gpus, told = _memories(snapshot)
     return Totals(
         workers={state: states[state] for state in ORDER if states[state]},
@@ -57,11 +53,10 @@ def sum_up(snapshot: Snapshot) -> Totals:
 
 def _memories(snapshot: Snapshot) -> tuple[int, list[tuple[int, int]]]:
     """How many GPUs there are, and what is used of how much of those that tell both."""
-    devices = [worker.record.device for worker in snapshot.workers if worker.record and worker.record.device]
-    gpus = [device for device in devices if device.backend != _CPU]
+    gpus = [gpu for worker in snapshot.workers if (gpu := worker.gpu)]
     told = [
-        (device.memory_used, device.memory_total)
-        for device in gpus
-        if device.memory_used is not None and device.memory_total is not None
+        (gpu.memory_used, gpu.memory_total)
+        for gpu in gpus
+        if gpu.memory_used is not None and gpu.memory_total is not None
     ]
     return len(gpus), told

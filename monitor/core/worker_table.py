@@ -135,16 +135,9 @@ ORDERS: dict[str, Callable[[WorkerView], Any]] = {
 }
 
 
-def state_word(worker: WorkerView) -> str:
-    """The one word for a worker: what it says, unless it has gone quiet."""
-    if worker.liveness != "live":
-        return worker.liveness
-    return worker.record.state if worker.record else "unknown"
-
-
 def worker_state(worker: WorkerView) -> Cell:
-    """That word with its glyph and tone."""
-    return STATE_CELLS[state_word(worker)]
+    """The one word for a worker with its glyph and tone."""
+    return STATE_CELLS[worker.word]
 
 
 def _row(worker: WorkerView, now: float) -> tuple[Cell, ...]:
