@@ -77,7 +77,7 @@ class WakingConsumer(_RedisConsumer):
             if message := self._next_fetched():
                 self.misses = 0
                 return message
-            self.misses, backoff_ms = compute_backoff(self.misses, max_backoff=self.idle_look_ms)
+            self.misses, backoff_ms = compute_backoff(self.misses, jitter=False, max_backoff=self.idle_look_ms)
             self._next_look_at = time.monotonic() + min(backoff_ms / 1000, self._seconds_to_next_eta())
             return None
 

@@ -14,6 +14,7 @@ from dramatiq import Message
 
 from actors.errors import InvalidRequest
 from actors.queueing.claims import LaneHead
+from actors.queueing.commands import call, execute
 from settings import keys
 from settings.lane_names import PRIORITIES, TAKEN_ENDINGS, LaneName, Priority, lanes_before
 from settings.message_ids import sent_at
@@ -143,7 +144,7 @@ class LaneReader:
 
     def __init__(self, client: redis.Redis, queue: str, broker_id: str, worker_id: str) -> None:
         self._names = (keys.DRAMATIQ_NAMESPACE, queue, broker_id, worker_id)
-        self._script = client.register_script(_LOOK)
+        self._client, self._script = client, client.register_script(_LOOK)
 
     def look(self, is_free: bool, models: Collection[str], room: int) -> Look:
         """One round trip, whatever the number of lanes; takes up to `room` tasks if it is plain whose they are.
@@ -152,7 +153,8 @@ class LaneReader:
           redis.RedisError: When Redis does not answer.
         """
         arguments = (*self._names, int(is_free), "|".join(models), room)
-        heads, others, taken = self._script(keys=[keys.LANES, keys.FREE_WORKERS, keys.PAUSED], args=arguments)
+        names = (keys.LANES, keys.FREE_WORKERS, keys.PAUSED)
+        ((heads, others, taken),) = execute(self._client, [call(self._script, names, arguments)])
         return Look(
             tuple(self._head(*head) for head in heads),
             tuple(frozenset(models.decode().split("|")) - {""} for models in others),

@@ -31,6 +31,9 @@ RENEW_SECONDS = 3_600
 #: The shortest time between two sweeps after the silent processes of all hosts; a look later, at most, there is one.
 SWEEP_SECONDS = 12
 
+#: The shortest time between two looks of a process for old dead letters, which are kept for a day.
+TRIM_MS = 60_000
+
 #: How long a process that ended is remembered: what it sent last may still be on its way to a Redis that stands still,
 #: and a fetch among it takes messages for a process that is gone.
 REMEMBER_MS = 15_000
@@ -45,7 +48,7 @@ class Recovery:
     def __init__(self, broker: ClusterBroker, host: str, now_ms: Callable[[], int] = current_millis) -> None:
         self._broker, self._client, self._now_ms = broker, broker.client, now_ms
         self._siblings, self._signs = Siblings(broker.client, host), SignsOfLife(broker.client, broker.broker_id)
-        self._renew_at = 0.0
+        self._renew_at, self._sweep_at_ms, self._trim_at_ms = 0.0, 0, 0
         self._gone_since_ms: dict[str, int] = {}
         self._quarantine = Quarantine(broker.client, result_backend(broker).client)
 
@@ -82,15 +85,24 @@ class Recovery:
         self._forget(
             broker_id for broker_id, since_ms in self._gone_since_ms.items() if self._now_ms() - since_ms >= REMEMBER_MS
         )
-        if self._signs.may_judge and self._client.set(keys.SWEEPER, self._broker.broker_id, nx=True, ex=SWEEP_SECONDS):
+        if self._signs.may_judge and self._now_ms() >= self._sweep_at_ms and self._may_sweep():
             self._sweep(alive=processes.keys() - gone.keys())
+
+    def _may_sweep(self) -> bool:
+        """Takes the one turn of all processes; who has had it does not ask before the next."""
+        is_mine = bool(self._client.set(keys.SWEEPER, self._broker.broker_id, nx=True, ex=SWEEP_SECONDS))
+        if is_mine:
+            self._sweep_at_ms = self._now_ms() + SWEEP_SECONDS * 1000
+        return is_mine
 
     def _sweep(self, alive: Iterable[str]) -> None:
         """A process that is alive on this host is spared however silent it is: a driver's call may hold the GIL."""
         lost = self._signs.silent(self._broker.heartbeat_timeout, SWEEP_SIZE) - set(alive)
         self._give_back(dict.fromkeys(lost, "a silent process"))
         self._forget(lost)
-        self._trim_dead_letters()
+        if self._now_ms() >= self._trim_at_ms:
+            self._trim_dead_letters()
+            self._trim_at_ms = self._now_ms() + TRIM_MS
 
     def _give_back(self, holders: Mapping[str, str], gone: Mapping[str, ProcessIdentity] | None = None) -> None:
         """Takes broker ids with words for the log, and the identities of those that are known to have died."""

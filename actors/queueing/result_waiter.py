@@ -59,13 +59,14 @@ class ResultWaiter:
         is_expected = key in self._expected
         if stored := self._expected.pop(key, None):
             return stored
-        wait = asyncio.get_running_loop().create_future()
+        wait: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waits[key].add(wait)
         try:
             await self._ensure_listening()
             if not is_expected:
                 await self._look_for_new(key)
-            return await asyncio.wait_for(wait, max(0.0, seconds))
+            async with asyncio.timeout(max(0.0, seconds)):
+                return await wait
         except TimeoutError:
             last_look: Any = await self._client.lindex(key, 0)
             return last_look if last_look is None else bytes(last_look)

@@ -1,5 +1,6 @@
 """When each worker process last spoke, by Redis' clock: hosts' clocks differ, and whoever seems silent is robbed."""
 
+import time
 from typing import cast
 
 import redis
@@ -12,12 +13,15 @@ CUT_OFF_MS = 10_000
 #: How long everybody has to speak again after that: a look, and a connection that takes its time to break.
 SETTLING_MS = 15_000
 
+#: Between two of Dramatiq's own heartbeats of an idle process: by Dramatiq's rule it is silent after a minute.
+HEARTBEAT_SECONDS = 15.0
+
 #: Dramatiq's own heartbeat too: senders of plain Dramatiq may look for the silent, and an idle process fetches nothing.
 _SPEAK = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 redis.call('ZADD', KEYS[1], now, ARGV[1])
-redis.call('ZADD', KEYS[2], now, ARGV[1])
+if KEYS[2] then redis.call('ZADD', KEYS[2], now, ARGV[1]) end
 return now
 """
 
@@ -39,6 +43,7 @@ class SignsOfLife:
         self._client, self._broker_id = client, broker_id
         self._speak, self._silent = client.register_script(_SPEAK), client.register_script(_SILENT)
         self._now_ms = self._unbroken_since_ms = 0
+        self._heartbeat_at = 0.0
 
     def speak(self) -> None:
         """To be called every few seconds.
@@ -46,8 +51,11 @@ class SignsOfLife:
         Raises:
           redis.RedisError: When Redis does not answer.
         """
-        names = [keys.ALIVE, keys.HEARTBEATS]
+        is_due = (now := time.monotonic()) >= self._heartbeat_at
+        names = [keys.ALIVE, keys.HEARTBEATS] if is_due else [keys.ALIVE]
         now_ms = cast("int", self._speak(keys=names, args=[self._broker_id]))
+        if is_due:
+            self._heartbeat_at = now + HEARTBEAT_SECONDS
         if now_ms - self._now_ms > CUT_OFF_MS:
             self._unbroken_since_ms = now_ms
         self._now_ms = now_ms

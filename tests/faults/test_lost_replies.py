@@ -27,6 +27,9 @@ from tests.waiting import wait_until
 #: What the commands contain on the wire.
 FETCH, NACK, ENQUEUE = (b"\r\n%s\r\n" % name for name in (b"fetch", b"nack", b"enqueue"))
 
+#: What puts a task into its lane rings.
+SEND = b"\r\ncm:bell:inference\r\n"
+
 DELAYED = b"inference.DQ"
 
 #: Only what puts delayed messages into their list, or back there, names it and has a message or an ack set.
@@ -261,7 +264,7 @@ def test_delayed_tasks_outlive_an_absence_of_redis_when_one_of_them_is_due(
 
 @LOSSES
 def test_a_lost_answer_to_the_enqueue_of_a_pipelines_next_task_loses_it_not(rig: Rig, fault: Fault) -> None:
-    trap = rig.proxy.trap(fault, ENQUEUE, b"second")
+    trap = rig.proxy.trap(fault, SEND, b"second")
     first, second = rig.message("first"), rig.message("second", pipe_ignore=True)
 
     dramatiq.pipeline([first, second], broker=rig.caller).run()
@@ -284,7 +287,7 @@ def test_a_lost_answer_to_the_enqueue_of_a_callback_loses_it_not(rig: Rig, fault
 
 @LOSSES
 def test_a_caller_whose_enqueue_was_lost_is_told_so(rig: Rig, fault: Fault) -> None:
-    trap = rig.proxy.trap(fault, ENQUEUE, b"doubtful")
+    trap = rig.proxy.trap(fault, SEND, b"doubtful")
     message = rig.message("doubtful")
 
     with pytest.raises((redis.ConnectionError, redis.TimeoutError)):

@@ -29,7 +29,7 @@ def is_idle(waiting: WakingConsumer | None) -> bool:
 
 
 def test_an_idle_worker_begins_what_is_sent_at_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumer, "compute_backoff", lambda misses, max_backoff: (misses + 1, max_backoff))
+    monkeypatch.setattr(consumer, "compute_backoff", lambda misses, jitter, max_backoff: (misses + 1, max_backoff))
     settings = settings.model_copy(update={"gpu_devices": "cpu"})
     broker = create_broker(settings)
     client, sent, begun = Client(settings, broker), dict[str, float](), dict[str, float]()

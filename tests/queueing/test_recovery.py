@@ -17,9 +17,9 @@ from actors.broker import DEAD_MESSAGE_TTL_MS, HEARTBEAT_TIMEOUT_MS, create_brok
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.consumer import WakingConsumer
 from actors.queueing.quarantine import Quarantine
-from actors.queueing.recovery import LOOK_SECONDS, REMEMBER_MS, Recovery, RecoveryThread
+from actors.queueing.recovery import LOOK_SECONDS, REMEMBER_MS, SWEEP_SECONDS, TRIM_MS, Recovery, RecoveryThread
 from actors.queueing.siblings import ProcessIdentity, this_host
-from actors.queueing.signs_of_life import SETTLING_MS
+from actors.queueing.signs_of_life import HEARTBEAT_SECONDS, SETTLING_MS, SignsOfLife
 from settings import keys
 from settings.config import Settings
 from tests.waiting import wait_until
@@ -391,12 +391,45 @@ def test_a_message_that_comes_back_after_its_acknowledgement_is_not_stranded(
     broker.close()
 
 
+def test_a_process_that_has_swept_does_not_ask_before_its_next_turn(
+    survivor: ClusterBroker, queue_redis: redis.Redis
+) -> None:
+    recovery = sweeper(survivor, queue_redis)
+    recovery.recover()
+    queue_redis.delete(keys.SWEEPER)
+
+    recovery.recover()
+    assert not queue_redis.exists(keys.SWEEPER)
+
+    recovery._now_ms = later(SWEEP_SECONDS * 1_000)
+    recovery.recover()
+    assert queue_redis.exists(keys.SWEEPER)
+
+
+def test_an_idle_process_is_alive_for_plain_dramatiq_too(
+    survivor: ClusterBroker, queue_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signs = SignsOfLife(queue_redis, survivor.broker_id)
+    signs.speak()
+    assert queue_redis.zscore(keys.HEARTBEATS, survivor.broker_id) == queue_redis.zscore(keys.ALIVE, survivor.broker_id)
+    queue_redis.delete(keys.HEARTBEATS, keys.ALIVE)
+
+    signs.speak()
+    assert queue_redis.exists(keys.ALIVE)
+    assert not queue_redis.exists(keys.HEARTBEATS), "it said so a moment ago"
+
+    monkeypatch.setattr(signs, "_heartbeat_at", 0.0)
+    signs.speak()
+    assert queue_redis.exists(keys.HEARTBEATS)
+    assert survivor.heartbeat_timeout > HEARTBEAT_SECONDS * 3_000
+
+
 def test_old_dead_letters_are_removed(victim: ClusterBroker, survivor: ClusterBroker, queue_redis: redis.Redis) -> None:
     (held,) = queue_redis.smembers(keys.acks(victim.broker_id, QUEUE))
     victim.do_nack(QUEUE, held)
 
     recovery = sweeper(survivor, queue_redis)
-    recovery._now_ms = later(DEAD_MESSAGE_TTL_MS - 1_000)
+    recovery._now_ms = later(DEAD_MESSAGE_TTL_MS - TRIM_MS)
     recovery.recover()
     assert queue_redis.hlen(keys.dead_bodies(QUEUE)) == 1
 
