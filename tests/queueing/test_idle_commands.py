@@ -17,7 +17,7 @@ from tests.light_worker import working
 from tests.waiting import wait_until
 
 #: By Redis' own counter, which counts a script and each command inside of it.
-MOST_A_SECOND = 9
+MOST_A_SECOND = 10
 
 #: Long enough for several looks of each kind, and a sweep after silent processes.
 WATCHED_SECONDS = float(SWEEP_SECONDS)
