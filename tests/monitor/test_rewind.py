@@ -70,6 +70,18 @@ def test_what_takes_too_much_memory_is_forgotten_first(monkeypatch: pytest.Monke
     assert rewind.times()[-1] == 599.0
 
 
+def test_a_record_whose_text_is_known_comes_back_by_its_text() -> None:
+    rewind, here = Rewind(), record("w", done=3)
+    known = WorkerView("w", "live", 1.0, here, 0.5, here.to_json().encode())
+    unreadable = WorkerView("odd", "live", 1.0, None, None, b"of another version")
+    rewind.remember(Snapshot(at=2.0, workers=(known, unreadable)))
+
+    snapshot = rewind.recall(0)
+
+    assert snapshot == Snapshot(at=2.0, workers=(known, unreadable))
+    assert [worker.text for worker in snapshot.workers] == [known.text, unreadable.text]
+
+
 def test_hostile_records_are_remembered_too() -> None:
     rewind = Rewind()
     workers = tuple(WorkerView(text, "live", 1.0, record(text, sent_at=float("inf"))) for text in HOSTILE_STRINGS)

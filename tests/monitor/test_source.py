@@ -17,6 +17,7 @@ from settings.records import LATE_AFTER_SECONDS, QueueCounts
 from tests.monitor.cluster import Cluster, record
 from tests.monitor.hostile import HOSTILE_STRINGS
 from tests.monitor.round_trips import count_round_trips
+from tests.waiting import wait_until
 
 
 def liveness(snapshot: Snapshot) -> dict[str, str]:
@@ -64,6 +65,21 @@ def test_a_worker_is_live_late_or_lost_by_its_last_beat_and_its_record(source: R
     snapshot = source.read()
 
     assert liveness(snapshot) == {"live": "live", "late": "late", "lost": "lost"}
+
+
+def test_a_worker_is_the_same_object_until_it_beats_again_or_goes_quiet(source: RedisSource, cluster: Cluster) -> None:
+    cluster.beat("does nothing")
+    cluster.beat("beats")
+    cluster.beat("goes quiet", age_seconds=LATE_AFTER_SECONDS - 0.5)
+    first = {worker.worker_id: worker for worker in source.read().workers}
+
+    cluster.beat("beats", done=1)
+    wait_until(lambda: liveness(source.read())["goes quiet"] == "late", "it is late")
+    second = {worker.worker_id: worker for worker in source.read().workers}
+
+    assert second["does nothing"] is first["does nothing"]
+    assert second["goes quiet"].record is first["goes quiet"].record
+    assert second["beats"].record != first["beats"].record
 
 
 def test_a_beat_from_the_future_is_no_age_at_all(source: RedisSource, cluster: Cluster) -> None:

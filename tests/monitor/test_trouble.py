@@ -67,6 +67,18 @@ def test_a_late_worker_tells_what_was_wrong_when_it_fell_silent() -> None:
     assert ("bad", "quarantine", "gpu-01-42") in troubles(workers=(late,))
 
 
+def test_what_a_worker_told_is_looked_at_again_when_it_tells_something_new() -> None:
+    finder, bad, good = TroubleFinder(TASK_SECONDS), worker(state="quarantined"), worker()
+
+    kinds = [
+        [trouble.kind for trouble in finder.find(replace(HEALTHY, workers=(now,)))] for now in (bad, bad, good, bad)
+    ]
+
+    assert [kind for found in kinds[:2] for kind in found if kind == "quarantine"] == ["quarantine"] * 2
+    assert "quarantine" not in kinds[2]
+    assert "quarantine" in kinds[3]
+
+
 def test_a_record_of_another_version_says_what_to_update() -> None:
     assert troubles(workers=(worker(), WorkerView("odd", "live", 1.0))) == [("warn", "version", "odd")]
 
