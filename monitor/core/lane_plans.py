@@ -55,7 +55,7 @@ def _purge(name: str, shown: str, is_queue: bool, snapshot: Snapshot, lanes: Lan
     question = (
         f"Delete {format_count(waiting)} waiting task{'' if waiting == 1 else 's'} of {shown}?\n"
         "Tasks in hand and delayed ones stay. Callers are not told: they wait until their timeout.\n"
-        f"The tasks are first written to a file on this host, and u puts them back.\nRedis: {address}"
+        f"The tasks are kept on this host first, and u puts them back.\nRedis: {address}"
     )
     names = [lane.name for lane in own]
     return Plan(

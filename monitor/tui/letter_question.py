@@ -18,7 +18,7 @@ def letter_question(change: Change, letters: Sequence[DeadLetter], address: str,
     count = len(letters)
     what = "1 dead letter" if count == 1 else f"{count} dead letters"
     verb = "Send again" if change == "requeue" else "Delete"
-    kept = "They are first written to a file on this host, and u puts them back."
+    kept = "They are kept on this host first, and u puts them back."
     deleted = kept if can_undo else "This cannot be undone."
     result = "They go to the end of their lanes as first tries." if change == "requeue" else deleted
     named = _described(letters[0]) if count == 1 else _counted(letters)
