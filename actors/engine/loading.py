@@ -85,7 +85,7 @@ class Loading:
                 drop_tensors(error)
                 self._device.release()
                 raise
-            except (RuntimeError, MemoryError) as error:
+            except (RuntimeError, MemoryError, OSError) as error:
                 raise_if_lost(self._device.name, error)
                 drop_tensors(error)
                 self._device.release()

@@ -1,5 +1,6 @@
 """A full device is recognised by what each backend really says, and nothing else is taken for one."""
 
+import errno
 from types import ModuleType
 
 import pytest
@@ -53,6 +54,11 @@ def test_what_backends_are_known_to_say_is_recognised(error: Exception) -> None:
         MemoryError(),
         RuntimeError("[enforce fail at alloc_cpu.cpp:118] err == 0. DefaultCPUAllocator: can't allocate memory"),
         RuntimeError("[enforce fail at alloc_cpu.cpp:114] data. DefaultCPUAllocator: not enough memory"),
+        RuntimeError("unable to mmap 209715200 bytes from file <a.safetensors>: Cannot allocate memory (12)"),
+        RuntimeError("Couldn't open file mapping: <a.safetensors>, error code: <1455>"),
+        OSError("The paging file is too small for this operation to complete. (os error 1455)"),
+        OSError("[WinError 1455] The paging file is too small for this operation to complete"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
     ],
 )
 def test_a_full_host_is_told_from_a_full_device(error: Exception) -> None:

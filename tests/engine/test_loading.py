@@ -18,8 +18,9 @@ from actors.errors import DeviceOutOfMemory
 from settings.config import Settings
 from tests.engine.jobs import job, model_key, stored_model
 
-FULL_HOST = "[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9"
-FULL_DEVICE = "There is not enough GPU video memory available!"
+FULL_HOST = RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory")
+SMALL_PAGING_FILE = OSError("The paging file is too small for this operation to complete. (os error 1455)")
+FULL_DEVICE = RuntimeError("There is not enough GPU video memory available!")
 
 
 class Memory:
@@ -49,14 +50,14 @@ class Memory:
         return True
 
 
-def _load(memory: Any, monkeypatch: pytest.MonkeyPatch, fails: Callable[[], str | None]) -> LoadedModel:
-    """Loads a model, which raises a RuntimeError with what `fails` says until it says nothing."""
+def _load(memory: Any, monkeypatch: pytest.MonkeyPatch, fails: Callable[[], Exception | None]) -> LoadedModel:
+    """Loads a model, which raises what `fails` tells until it tells nothing."""
     watchdog, nothing = Watchdog(), None
     loader = Loading(memory, memory, memory, Settings(_env_file=None), Footprints(), Ceilings(), watchdog, WorkClock())
 
     def read(*_: object) -> LoadedModel:
-        if text := fails():
-            raise RuntimeError(text)
+        if error := fails():
+            raise error
         module: Any = Readable()
         return LoadedModel(model_key("a"), stored_model("a"), memory, module, nothing, "float32", 1)
 
@@ -71,10 +72,13 @@ class Readable:
         """Is never computed with."""
 
 
-def test_a_full_host_gives_up_parked_models_before_any_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [FULL_HOST, SMALL_PAGING_FILE], ids=["allocator", "paging file"])
+def test_a_full_host_gives_up_parked_models_before_any_on_the_device(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
     memory = Memory(on_the_device=2, parked=3)
 
-    assert _load(memory, monkeypatch, lambda: FULL_HOST if memory.parked else None)
+    assert _load(memory, monkeypatch, lambda: error if memory.parked else None)
 
     assert (memory.on_the_device, memory.parked) == (2, 0)
 
@@ -87,7 +91,13 @@ def test_a_full_device_leaves_parked_models_where_they_are(monkeypatch: pytest.M
     assert (memory.on_the_device, memory.parked) == (0, 3)
 
 
-@pytest.mark.parametrize(("text", "whose"), [(FULL_HOST, "this host's"), (FULL_DEVICE, "directml:0's")])
-def test_whose_memory_a_model_does_not_fit_in_is_told(text: str, whose: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "whose"),
+    [(FULL_HOST, "this host's"), (SMALL_PAGING_FILE, "this host's"), (FULL_DEVICE, "directml:0's")],
+    ids=["allocator", "paging file", "device"],
+)
+def test_whose_memory_a_model_does_not_fit_in_is_told(
+    error: Exception, whose: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(DeviceOutOfMemory, match=f"a@main does not fit in {whose} memory: "):
-        _load(Memory(on_the_device=1, parked=1), monkeypatch, lambda: text)
+        _load(Memory(on_the_device=1, parked=1), monkeypatch, lambda: error)
