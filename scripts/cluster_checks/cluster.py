@@ -33,11 +33,11 @@ def check_cluster(settings: Settings, model: str | None, timeout_seconds: float)
     if model:
         check, models = check_model(root, model)
         yield check
-    workers = source.read().workers
+    snapshot = source.read()
     source.close()
-    yield from check_devices(settings, [worker.record for worker in workers if worker.record])
-    yield from check_workers(settings, workers, smallest_trial(models), timeout_seconds)
-    yield check_scheduler(settings, has_workers=any(worker.liveness != "lost" for worker in workers))
+    yield from check_devices(settings, [worker.record for worker in snapshot.workers if worker.record])
+    yield from check_workers(settings, snapshot, smallest_trial(models), timeout_seconds)
+    yield check_scheduler(settings, has_workers=any(worker.liveness != "lost" for worker in snapshot.workers))
 
 
 def _existing(folder: Path) -> Path | None:

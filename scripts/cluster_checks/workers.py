@@ -9,7 +9,7 @@ from actors.client import Client
 from actors.errors import ClusterError, ResultTimeout
 from actors.payloads import Metadata
 from monitor.core.formatting import format_calls, printable
-from monitor.core.snapshot import WorkerView
+from monitor.core.snapshot import Snapshot, WorkerView
 from scripts.cluster_checks.check import Check
 from scripts.cluster_checks.trial import Trial
 from settings import keys
@@ -58,13 +58,14 @@ class RollCall:
                 self._sent.append(message)
 
 
-def check_workers(settings: Settings, views: Sequence[WorkerView], trial: Trial | None, timeout: float) -> list[Check]:
+def check_workers(settings: Settings, snapshot: Snapshot, trial: Trial | None, timeout: float) -> list[Check]:
     """Every worker beats, and every one with a device does a task."""
+    views = snapshot.workers
     roll_call = None
     if trial and (asked := [view.worker_id for view in views if _takes_tasks(view)]):
         roll_call = RollCall(Client(settings), trial, asked)
         roll_call.run(timeout)
-    checks = [_check_worker(view, roll_call, timeout) for view in views]
+    checks = [_check_worker(view, snapshot.at, roll_call, timeout) for view in views]
     checks += [_check_kernels(view.worker_id, calls) for view in views if (calls := _cpu_fallbacks(view))]
     return checks if any(view.liveness != "lost" for view in views) else [*checks, NOBODY]
 
@@ -73,9 +74,9 @@ def _takes_tasks(view: WorkerView) -> bool:
     return view.liveness == "live" and view.record is not None and view.record.state in ("idle", "busy", "loading")
 
 
-def _check_worker(view: WorkerView, roll_call: RollCall | None, timeout: float) -> Check:
+def _check_worker(view: WorkerView, now: float | None, roll_call: RollCall | None, timeout: float) -> Check:
     name = f"worker {view.worker_id}"
-    silence = f"{view.liveness}: its last beat was {view.age_seconds:.0f} s ago"
+    silence = f"{view.liveness}: its last beat was {view.age_seconds(now):.0f} s ago"
     if view.liveness == "lost":
         return Check(name, "warning", silence, "look at why its process ended; it is forgotten after an hour")
     if view.liveness == "late":

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from actors.demo.models import CLASSIFIER, SHIPPED_MODELS
-from monitor.core.snapshot import WorkerView
+from monitor.core.snapshot import Snapshot, WorkerView
 from monitor.core.source import RedisSource
 from scripts.cluster_checks.workers import check_workers
 from settings import keys
@@ -248,9 +248,11 @@ def test_a_worker_in_quarantine_is_a_warning_that_says_how_to_lift_it(
 def test_operators_that_the_cpu_computes_for_a_worker_are_a_warning_that_names_them(settings: Settings) -> None:
     device = DEVICE.model_copy(update={"cpu_fallbacks": {"aten::roll": 1204}})
     slow, fast = record("gpu-01-42", device=device), record("gpu-01-43")
-    views = [WorkerView(each.worker_id, "live", 1.0, each) for each in (slow, fast)]
+    snapshot = Snapshot(at=2.0, workers=tuple(WorkerView(each.worker_id, "live", 1.0, each) for each in (slow, fast)))
 
-    (warning,) = [check for check in check_workers(settings, views, trial=None, timeout=1) if check.status == "warning"]
+    (warning,) = [
+        check for check in check_workers(settings, snapshot, trial=None, timeout=1) if check.status == "warning"
+    ]
 
     assert warning.name == "kernels gpu-01-42"
     assert warning.detail.endswith("no kernel for: aten::roll 1,204 times")
