@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from monitor.core.snapshot import WorkerView, judge_liveness
-from settings.records import LATE_AFTER_SECONDS, RECORD_TTL_SECONDS, readable_worker
+from settings.records import RECORD_TTL_SECONDS, readable_worker
 
 #: Seconds after its last beat for which a worker without a record is shown as lost; then it is history.
 LOST_FOR_SECONDS = 3600.0
@@ -44,7 +44,7 @@ class KnownWorkers:
 
     def _note_late(self, beats: Beats, now: float) -> None:
         for worker_id, beat in beats:
-            if now - beat <= LATE_AFTER_SECONDS:
+            if judge_liveness(now - beat, has_record=True) == "live":
                 return
             if (view := self._known[worker_id]).liveness == "live":
                 self._known[worker_id] = replace(view, liveness="late")

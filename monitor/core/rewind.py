@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from monitor.core.changes import ChangeWatch
 from monitor.core.snapshot import Liveness, Snapshot, WorkerView
 from settings.records import WorkerRecord, readable_worker
 
@@ -48,7 +49,7 @@ class Rewind:
 
     def __init__(self) -> None:
         self._chapters: deque[_Chapter] = deque()
-        self._workers: dict[str, WorkerView] = {}
+        self._changes = ChangeWatch()
         self._size = 0
 
     def __len__(self) -> int:
@@ -60,7 +61,7 @@ class Rewind:
             return
         if not self._chapters or len(self._chapters[-1].pages) == CHAPTER:
             self._chapters.append(_Chapter())
-            self._workers = {}
+            self._changes = ChangeWatch()
         self._add(snapshot, snapshot.at)
         self._forget(snapshot.at)
 
@@ -80,15 +81,11 @@ class Rewind:
         return bool(self._chapters) and at - self._chapters[-1].pages[-1].at < LEAST_SECONDS
 
     def _add(self, snapshot: Snapshot, at: float) -> None:
-        before, self._workers = self._workers, {worker.worker_id: worker for worker in snapshot.workers}
-        changed = tuple(
-            worker
-            for worker in snapshot.workers
-            if (known := before.get(worker.worker_id)) is not worker and known != worker
-        )
-        packed = _pack(snapshot, changed)
+        changes = self._changes.compare(snapshot.workers)
+        # Some sources make equal views anew at each reading.
+        packed = _pack(snapshot, (now for before, now in changes.pairs if before != now))
         chapter = self._chapters[-1]
-        chapter.pages.append(_Page(at, packed, tuple(before.keys() - self._workers.keys())))
+        chapter.pages.append(_Page(at, packed, tuple(worker.worker_id for worker in changes.left)))
         chapter.size += len(packed)
         self._size += len(packed)
 
