@@ -94,6 +94,11 @@ class Workers:
         """Everything that was logged so far."""
         return self.log_path.read_text(errors="replace")
 
+    def wait_until_logged(self, text: str) -> None:
+        """Waits for a text in the log: the master passes its processes' lines on a moment after they are written."""
+        wait_until(lambda: text in self.log or self.has_ended, f"{text!r} is logged")
+        assert text in self.log, f"the workers ended:\n{self.log}"
+
     def wait_until_ended(self) -> int:
         """Waits for the end of the master and returns its exit code."""
         assert self.process is not None

@@ -41,7 +41,7 @@ def test_a_device_whose_processes_die_with_different_tasks_is_quarantined_and_it
 
     with worker() as survivor:
         wait_until(lambda: [r.state for r in survivor.records()] == ["quarantined"], "it abstains", BOOT_SECONDS)
-        assert "is in quarantine for 600 s: 3 processes ended on it with no task in common" in survivor.log
+        survivor.wait_until_logged("is in quarantine for 600 s: 3 processes ended on it with no task in common")
         assert result_redis.llen(history) == 0
         waiting = client.send("generate", **LONG)
 
@@ -49,4 +49,4 @@ def test_a_device_whose_processes_die_with_different_tasks_is_quarantined_and_it
         queue_redis.delete(device_key)
 
         assert client.result(waiting, timeout=60).output["text"]
-        assert "/cpu:0 is over" in survivor.log
+        survivor.wait_until_logged("/cpu:0 is over")

@@ -179,8 +179,9 @@ def test_after_all_mistakes_the_worker_answers_the_next_task(client: Client) -> 
 def test_no_caller_text_is_in_the_workers_log(client: Client, cluster: Cluster) -> None:
     secret = "the caller's own secret words"
 
-    _failure(client, _send_unchecked(cluster, "embed", model="nobody/nothing", texts=[secret]))
     _failure(client, _send_unchecked(cluster, "nonsense", texts=[secret]))
+    last = _send_unchecked(cluster, "embed", model="nobody/nothing", texts=[secret])
+    cluster.workers.wait_until_logged(f"{last.message_id} failed")
 
     assert secret not in cluster.workers.log
 
@@ -189,7 +190,8 @@ def test_no_mistake_left_a_traceback_in_the_workers_log(client: Client, cluster:
     before = len(cluster.workers.log)
 
     _failure(client, _send_unchecked(cluster, "embed", model=5))
-    _failure(client, client.send("embed", model="nobody/nothing", texts=["a"]))
+    last = client.send("embed", model="nobody/nothing", texts=["a"])
+    cluster.workers.wait_until_logged(f"{last.message_id} failed")
 
     assert "Traceback" not in cluster.workers.log[before:]
 

@@ -186,7 +186,7 @@ def test_a_recycled_worker_preloads_ends_in_order_and_says_so_by_its_exit_code(
         client = Client(settings, create_broker(settings))
 
         assert [model.model for model in record.models] == [CLASSIFIER]
-        assert "PRELOAD_MODELS: org/none is not there" in workers.log
+        workers.wait_until_logged("PRELOAD_MODELS: org/none is not there")
         assert client.workers[record.worker_id].recycle().text == "ends after its tasks in hand"
         assert workers.wait_until_ended() == RECYCLED_EXIT_CODE
         assert client.workers.records() == ()

@@ -28,7 +28,7 @@ def test_a_task_that_is_delivered_again_is_acknowledged_and_not_run(client: Clie
 
     wait_until(lambda: _is_acknowledged(cluster), "the second delivery is acknowledged")
     assert client.result(message) == result
-    assert f"{message.message_id} has its result already and is not run again" in cluster.workers.log
+    cluster.workers.wait_until_logged(f"{message.message_id} has its result already and is not run again")
 
 
 def test_a_second_send_with_the_same_key_returns_the_first_message(client: Client) -> None:
