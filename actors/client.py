@@ -26,6 +26,7 @@ from actors.queueing import keep_alive as keep_alives
 from actors.queueing.admission import Admission
 from actors.queueing.blobs import Blobs, as_json
 from actors.queueing.broker import ClusterBroker
+from actors.queueing.exchange import Exchange, run, run_async
 from actors.queueing.lanes import DEFAULT_PRIORITY, checked_priority
 from actors.queueing.outbox import Outbox
 from actors.queueing.reachability import redis_reached
@@ -36,7 +37,7 @@ from actors.queueing.stream_reader import StreamReader
 from actors.remote_workers import AsyncWorkers, Workers
 from settings import keys
 from settings.config import Settings, current_settings
-from settings.connections import async_result_client
+from settings.connections import async_queue_client, async_result_client
 from settings.explanation import Explanation
 from settings.sought_task import SoughtTask
 from settings.task_finder import TaskFinder
@@ -97,44 +98,47 @@ class _Messages:
         return message
 
     def _enqueue(self, message: Message[Any], idempotency_key: str | None = None) -> Message[Any]:
-        if idempotency_key is None:
-            (outcome,) = self._enqueue_all([message])
-        else:
-            outcome = self._enqueue_once(message, idempotency_key)
+        with redis_reached():
+            if idempotency_key is not None:
+                return self._enqueue_once(message, idempotency_key)
+            (outcome,) = run(self._broker.client, self._enqueueing([message], self._input_faults([message])))
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
-    def _enqueue_all(self, messages: Sequence[Message[Any]]) -> list[Message[Any] | Exception]:
-        """The messages as they were enqueued, and why others were refused."""
-        with redis_reached():
-            refusals = self._refusals(messages)
-            admitted = [message for message, refusal in zip(messages, refusals, strict=True) if refusal is None]
-            enqueued = iter(self._broker.enqueue_all(admitted) if admitted else ())
-        return [refusal or next(enqueued) for refusal in refusals]
+    def _enqueueing(
+        self, messages: Sequence[Message[Any]], faults: Sequence[ClusterError | None]
+    ) -> Exchange[list[Message[Any] | Exception]]:
+        """The messages as they were enqueued, and why others were refused: for the faults of their inputs, or late."""
+        late = yield from self._admission.refusals(messages, time.time())
+        refusals = [fault or refusal for fault, refusal in zip(faults, late, strict=True)]
+        admitted = [message for message, refusal in zip(messages, refusals, strict=True) if refusal is None]
+        sent = yield from self._broker.sending(admitted, self._settings.max_queue_depth)
+        too_many = [message for message, enqueued in zip(admitted, sent, strict=True) if enqueued is None]
+        full, enqueued = iter((yield from self._admission.refusals_of_full(too_many))), iter(sent)
+        return [refusal or next(enqueued) or next(full) for refusal in refusals]
 
-    def _enqueue_once(self, message: Message[Any], idempotency_key: str) -> Message[Any] | Exception:
-        """What was sent before is not refused; what is refused leaves its key free."""
-        with redis_reached():
-            if first := self._sent_once.first(message.actor_name, idempotency_key):
-                return first
-            (refusal,) = self._refusals([message])
-            return refusal or self._sent_once.send(message, idempotency_key, self._broker.enqueue)
+    def _enqueue_once(self, message: Message[Any], idempotency_key: str) -> Message[Any]:
+        """What was sent before is not refused; what is refused never takes its key."""
+        if first := self._sent_once.first(message.actor_name, idempotency_key):
+            return first
+        (fault,) = self._input_faults([message])
+        (refusal,) = run(self._broker.client, self._admission.refusals([message], time.time(), of_all=True))
+        if reason := fault or refusal:
+            raise reason
+        return self._sent_once.send(message, idempotency_key, self._broker.enqueue)
 
     def _explain(self, message: Message[Any]) -> Explanation:
         with redis_reached():
             return self._finder.explain(SoughtTask.from_message(message.asdict()))
 
-    def _refusals(self, messages: Sequence[Message[Any]]) -> list[ClusterError | None]:
-        """Why each message may not be sent: for an input that is not there, or a lane without room or time for it."""
+    def _input_faults(self, messages: Sequence[Message[Any]]) -> list[ClusterError | None]:
+        """What is wrong with inputs that are not in the messages; those that are there are kept for longer."""
         named = [_blobs_of(message) for message in messages]
         faults = self._blobs.renew([reference for references in named for reference in references])
-        refusals = [
+        return [
             next((faults[each.digest] for each in references if each.digest in faults), None) for references in named
         ]
-        complete = [message for message, refusal in zip(messages, refusals, strict=True) if refusal is None]
-        admissions = iter(self._admission.refusals(complete, time.time()))
-        return [refusal or next(admissions) for refusal in refusals]
 
     def _put(self, content: object) -> dict[str, Any]:
         with redis_reached():
@@ -287,7 +291,7 @@ class AsyncClient(_Messages):
 
     def __init__(self, settings: Settings | None = None, broker: ClusterBroker | None = None) -> None:
         super().__init__(settings, broker)
-        self._redis = async_result_client(self._settings)
+        self._queues, self._redis = async_queue_client(self._settings), async_result_client(self._settings)
         self._waiter = ResultWaiter(self._redis)
         self._outbox = Outbox(self._enqueue_all)
 
@@ -302,6 +306,7 @@ class AsyncClient(_Messages):
     async def __aexit__(self, *exception: object) -> None:
         await self._waiter.close()
         await self._redis.aclose()
+        await self._queues.aclose()
 
     async def send(
         self,
@@ -321,6 +326,13 @@ class AsyncClient(_Messages):
         if idempotency_key is None:
             return await self._outbox.send(message)
         return await asyncio.to_thread(self._enqueue, message, idempotency_key)
+
+    async def _enqueue_all(self, messages: Sequence[Message[Any]]) -> list[Message[Any] | Exception]:
+        with redis_reached(OSError):
+            faults: Sequence[ClusterError | None] = [None] * len(messages)
+            if any(map(_blobs_of, messages)):
+                faults = await asyncio.to_thread(self._input_faults, messages)
+            return await run_async(self._queues, self._enqueueing(messages, faults))
 
     async def _expect(self, message: Message[Any]) -> None:
         with redis_reached(OSError):

@@ -85,7 +85,13 @@ class CapacityReader:
     """Reads the capacity for a model and the depths of lists in one round trip; writes nothing."""
 
     def __init__(self, client: redis.Redis) -> None:
-        self._script = client.register_script(_READ)
+        self.script = client.register_script(_READ)
+        """Answers what `read_capacity` reads, for what `words` returns."""
+
+    @staticmethod
+    def words(model: str, lists: Sequence[str] = ()) -> tuple[Sequence[Any], Sequence[Any]]:
+        """The keys and the arguments of the script."""
+        return [keys.DEVICES, keys.service(model), *map(keys.ready, lists)], [LIVE_SECONDS]
 
     def read(self, model: str, lists: Sequence[str] = ()) -> Capacity:
         """The capacity at this moment, by Redis' clock.
@@ -93,8 +99,8 @@ class CapacityReader:
         Raises:
           redis.RedisError: When Redis does not answer.
         """
-        asked: Any = [keys.DEVICES, keys.service(model), *map(keys.ready, lists)]
-        return read_capacity(cast("Sequence[Any]", self._script(keys=asked, args=[LIVE_SECONDS])))
+        asked, arguments = self.words(model, lists)
+        return read_capacity(cast("Sequence[Any]", self.script(keys=asked, args=arguments)))
 
 
 def _quotient(seconds: bytes | None, tasks: bytes | None) -> float | None:

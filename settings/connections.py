@@ -6,7 +6,7 @@ on how a client was built; each would break one of the uses below, so none of th
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import redis
@@ -27,7 +27,7 @@ class Use:
     """What a client is for: its name in CLIENT LIST and how long it waits for an answer, in seconds."""
 
     client_name: str
-    socket_timeout: float
+    socket_timeout: float | None
     connect_timeout: float = 2.0
 
 
@@ -149,8 +149,19 @@ def result_client(settings: Settings, use: Use = RESULTS) -> redis.Redis:
     return redis.Redis.from_pool(_MovingPool(_result_address(settings), retry=NO_RETRY, **_options(use)))
 
 
+def async_queue_client(settings: Settings) -> redis.asyncio.Redis:
+    """The asyncio twin of `queue_client`; use one per event loop, and give each exchange a time of its own.
+
+    redis-py starts a task for each command that is to be written within a time.
+    """
+    return _async_client(_queue_address(settings), replace(QUEUE, socket_timeout=None))
+
+
 def async_result_client(settings: Settings, use: Use = RESULTS) -> redis.asyncio.Redis:
     """The asyncio twin of `result_client`; use one per event loop."""
+    return _async_client(_result_address(settings), use)
+
+
+def _async_client(address: _Address, use: Use) -> redis.asyncio.Redis:
     retry = AsyncRetry(NoBackoff(), 0)
-    pool = _MovingAsyncPool(_result_address(settings), retry=retry, **_options(use))
-    return redis.asyncio.Redis.from_pool(pool)
+    return redis.asyncio.Redis.from_pool(_MovingAsyncPool(address, retry=retry, **_options(use)))

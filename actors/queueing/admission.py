@@ -1,21 +1,21 @@
 """Whether a task may join its lane: a full one refuses, and so does one too long for the task's timeout.
 
-Asked by the clients before they enqueue. What plain Dramatiq sends, and what workers put back, is never refused.
+Asked by the clients as they enqueue. What plain Dramatiq sends, and what workers put back, is never refused.
 """
 
 import math
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import redis
 from dramatiq import Message
 
 from actors.errors import CallerError, QueueFull, WouldMissDeadline
+from actors.queueing.commands import call
 from actors.queueing.deadlines import seconds_left
+from actors.queueing.exchange import Exchange
 from actors.queueing.lanes import lanes_ahead
-from settings.capacity import Capacity, CapacityReader
+from settings.capacity import Capacity, CapacityReader, read_capacity
 
 #: The least that a refused sender is told to wait, also when nothing is known of how fast its lane is drained.
 LEAST_RETRY_SECONDS = 1.0
@@ -23,61 +23,58 @@ LEAST_RETRY_SECONDS = 1.0
 #: A refused sender is told to come again when about this share of what is ahead has been worked off.
 RETRY_SHARE = 0.1
 
-#: A lane that is filled to less than this share is not looked at again for a moment, unless a timeout is to be kept.
-ROOMY_SHARE = 0.5
-REUSE_SECONDS = 1.0
-
-#: The most looks that are kept: senders may ask for any number of models that do not exist.
-MOST_LOOKS = 1_000
-
-
-@dataclass(frozen=True)
-class _Look:
-    """What was read of a lane, and when by `time.monotonic`."""
-
-    capacity: Capacity
-    at: float
-
 
 class Admission:
-    """Looks at the lanes that messages are to join. Safe to share between threads."""
+    """Looks at the lanes that messages are to join. Safe to share between threads.
+
+    One that is to be done by a certain time is judged before it is sent. Whether a lane is full is for the send itself
+    to find, which is exact whoever else sends, and costs no look.
+    """
 
     def __init__(self, client: redis.Redis, max_depth: int) -> None:
         self._reader, self._max_depth = CapacityReader(client), max_depth
-        self._looks: dict[tuple[str, ...], _Look] = {}
 
-    def refusals(self, messages: Sequence[Message[Any]], now: float) -> list[CallerError | None]:
-        """Why each message may not be enqueued, None for one that may; `now` is the time since the epoch.
+    def refusals(
+        self, messages: Sequence[Message[Any]], now: float, *, of_all: bool = False
+    ) -> Exchange[list[CallerError | None]]:
+        """Why messages may not be enqueued that have deadlines, None for the others; `now` is since the epoch.
 
-        One round trip for each model and priority among them. A refusal is `QueueFull` when the lane has
-        MAX_QUEUE_DEPTH tasks, those before it in `messages` among them, or `WouldMissDeadline` when the message's
-        deadline is expected to pass before its turn comes.
-
-        Raises:
-          redis.RedisError: When Redis does not answer.
+        With `of_all` the others are looked at too. One round trip, if there is anything to look at. A refusal is
+        `WouldMissDeadline` when the deadline is expected to pass before its turn comes, those before it in `messages`
+        counted in, or `QueueFull`.
         """
-        began_at = time.monotonic()
-        if len(self._looks) > MOST_LOOKS:
-            self._looks.clear()
-        return [self._refusal(message, now, began_at) for message in messages]
+        seconds_of_use = [seconds_left(message.options, now) for message in messages]
+        lanes = [lanes_ahead(message) for message in messages]
+        models = {
+            of_one: message.kwargs["model"]
+            for message, of_one, seconds in zip(messages, lanes, seconds_of_use, strict=True)
+            if of_one and (of_all or seconds < math.inf)
+        }
+        known = yield from self._look(models)
+        refusals: list[CallerError | None] = []
+        for of_one, seconds in zip(lanes, seconds_of_use, strict=True):
+            capacity = known.get(of_one)
+            refusals.append(judge(of_one[-1], capacity, self._max_depth, seconds) if capacity else None)
+            if capacity and not refusals[-1]:
+                known[of_one] = capacity.with_one_more()
+        return refusals
 
-    def _refusal(self, message: Message[Any], now: float, began_at: float) -> CallerError | None:
-        lanes, seconds_of_use = tuple(lanes_ahead(message)), seconds_left(message.options, now)
-        if not lanes or (not self._max_depth and seconds_of_use == math.inf):
-            return None
-        look = self._looks.get(lanes)
-        if look is None or not self._holds(look, seconds_of_use, began_at):
-            look = _Look(self._reader.read(message.kwargs["model"], lanes), time.monotonic())
-        refusal = judge(lanes[-1], look.capacity, self._max_depth, seconds_of_use)
-        self._looks[lanes] = look if refusal else replace(look, capacity=look.capacity.with_one_more())
-        return refusal
+    def refusals_of_full(self, messages: Sequence[Message[Any]]) -> Exchange[list[QueueFull]]:
+        """What the senders of messages are told whose lanes were full as they were to be enqueued."""
+        lanes = [lanes_ahead(message) or (message.queue_name,) for message in messages]
+        known = yield from self._look(
+            {of_one: str(message.kwargs.get("model")) for of_one, message in zip(lanes, messages, strict=True)}
+        )
+        return [queue_full(of_one[-1], known[of_one], self._max_depth) for of_one in lanes]
 
-    def _holds(self, look: _Look, seconds_of_use: float, began_at: float) -> bool:
-        """Whether an earlier look, its own tasks since then counted in, is good enough for one more task."""
-        if look.at >= began_at:
-            return True
-        has_room = look.capacity.depths[-1] < self._max_depth * ROOMY_SHARE
-        return has_room and seconds_of_use == math.inf and began_at - look.at < REUSE_SECONDS
+    def _look(self, models: dict[tuple[str, ...], str]) -> Exchange[dict[tuple[str, ...], Capacity]]:
+        """What is known of each of some groups of lanes, which belong to a model each."""
+        if not models:
+            return {}
+        answers = yield [
+            call(self._reader.script, *self._reader.words(model, lanes)) for lanes, model in models.items()
+        ]
+        return dict(zip(models, map(read_capacity, answers), strict=True))
 
 
 def judge(lane: str, capacity: Capacity, max_depth: int, seconds_of_use: float) -> CallerError | None:
@@ -85,11 +82,7 @@ def judge(lane: str, capacity: Capacity, max_depth: int, seconds_of_use: float) 
     ahead, depth = sum(capacity.depths), capacity.depths[-1]
     wait = capacity.wait_seconds(ahead)
     if max_depth and depth >= max_depth:
-        retry_after = max(LEAST_RETRY_SECONDS, (wait or 0.0) * RETRY_SHARE)
-        return QueueFull(
-            f"{depth:,} tasks wait in {lane}, and MAX_QUEUE_DEPTH is {max_depth:,}; try again in {retry_after:.1f} s",
-            retry_after,
-        )
+        return queue_full(lane, capacity, max_depth)
     if ahead and wait is not None and wait > seconds_of_use:
         return WouldMissDeadline(
             f"a wait of {wait:,.1f} s in {lane} is expected (tasks ahead: {ahead:,}, seconds for each:"
@@ -97,3 +90,11 @@ def judge(lane: str, capacity: Capacity, max_depth: int, seconds_of_use: float) 
             f" {seconds_of_use:,.1f} s only"
         )
     return None
+
+
+def queue_full(lane: str, capacity: Capacity, max_depth: int) -> QueueFull:
+    """Says when it is worth to try again."""
+    wait = capacity.wait_seconds(sum(capacity.depths)) or 0.0
+    retry_after = max(LEAST_RETRY_SECONDS, wait * RETRY_SHARE)
+    text = f"{lane} is full: MAX_QUEUE_DEPTH is {max_depth:,}; try again in {retry_after:.1f} s"
+    return QueueFull(text, retry_after)

@@ -1,6 +1,6 @@
 """Dramatiq's Redis broker with a doorbell and lanes."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -12,6 +12,7 @@ from actors.queueing.commands import Command, call, command, execute
 from actors.queueing.consumer import KEPT, WakingConsumer
 from actors.queueing.control_consumer import ControlConsumer, is_control_queue
 from actors.queueing.doorbell import Doorbell
+from actors.queueing.exchange import Exchange, run
 from actors.queueing.hooks import Hooks
 from actors.queueing.lane_consumer import LaneConsumer
 from actors.queueing.lanes import lane_of, list_of
@@ -41,13 +42,20 @@ end
 
 #: Names lanes, puts messages into their lists as Dramatiq's script does, and rings: in one, because a look between them
 #: would forget a lane that is still empty, and its message would wait for ever.
+#: Returns the indexes, from 0, of messages whose lists are full: they were left out.
 _SEND = """
+local limit, left_out = tonumber(ARGV[1]), {}
 for index = 3, #KEYS do redis.call('SADD', KEYS[1], KEYS[index]) end
-for index = 1, #ARGV, 3 do
-    redis.call('HSET', ARGV[index] .. '.msgs', ARGV[index + 1], ARGV[index + 2])
-    redis.call('RPUSH', ARGV[index], ARGV[index + 1])
+for index = 2, #ARGV, 3 do
+    if limit > 0 and redis.call('LLEN', ARGV[index]) >= limit then
+        left_out[#left_out + 1] = (index - 2) / 3
+    else
+        redis.call('HSET', ARGV[index] .. '.msgs', ARGV[index + 1], ARGV[index + 2])
+        redis.call('RPUSH', ARGV[index], ARGV[index + 1])
+    end
 end
-redis.call('PUBLISH', KEYS[2], '')
+if 3 * #left_out < #ARGV - 1 then redis.call('PUBLISH', KEYS[2], '') end
+return left_out
 """
 
 #: Acknowledges a message and enqueues what takes its place, both or neither. Once more, after its answer was lost, it
@@ -102,9 +110,11 @@ class ClusterBroker(RedisBroker):
             return self._enqueue_later(delayed, delay, self._command("enqueue", delayed.queue_name, *words))
         lane = _lane_of(message)
         if DUE_AS in message.options:
-            return self._enqueue_in({lane} if lane else (), [_due(message, lane)], is_due=True)[0]
+            return self._enqueue_due(_due(message, lane), lane)
         if lane:
-            return self._enqueue_in({lane}, [_placed(message, lane)])[0]
+            (sent,) = run(self.client, self.sending([message]))
+            assert sent  # without a limit no list is full
+            return sent
         enqueued: Message[Any] = super().enqueue(message)
         self.doorbell.ring(enqueued.queue_name)
         return enqueued
@@ -126,17 +136,24 @@ class ClusterBroker(RedisBroker):
         self.doorbell.ring(delayed.queue_name)
         return delayed
 
-    def enqueue_all(self, messages: Sequence[Message[Any]]) -> list[Message[Any]]:
-        """Enqueues messages in one round trip, as far as they have lanes; returns them as they were enqueued.
+    def sending(self, messages: Sequence[Message[Any]], max_depth: int = 0) -> Exchange[list[Message[Any] | None]]:
+        """Enqueues inference tasks in one round trip: the messages as they were enqueued.
+
+        None stands for one whose list has `max_depth` tasks, those before it in `messages` among them; 0 is no limit.
 
         Raises:
           redis.RedisError: When Redis does not answer; any of them may have been enqueued.
         """
-        lanes = [_lane_of(message) for message in messages]
-        if not all(lanes):
-            return [self.enqueue(message) for message in messages]
-        placed = [_placed(message, lane) for message, lane in zip(messages, lanes, strict=True) if lane]
-        return self._enqueue_in({lane for lane in lanes if lane}, placed)
+        if not messages:
+            return []
+        placed = [_placed(message, _lane_of(message)) for message in messages]
+        for message in placed:
+            self.emit_before("enqueue", message, None)
+        ((*left_out,),) = yield [self._send_command(placed, max_depth)]
+        sent = [None if index in left_out else message for index, message in enumerate(placed)]
+        for enqueued in filter(None, sent):
+            self.emit_after("enqueue", enqueued, None)
+        return sent
 
     def held_ids(self, queue_name: str) -> set[str]:
         """The Redis ids of a queue's messages that threads of this process hold; outlives a consumer."""
@@ -173,34 +190,22 @@ class ClusterBroker(RedisBroker):
         """Puts a process's messages back; what it has acknowledged meanwhile stays away."""
         self._give_back(keys=[keys.ready(queue_name), keys.acks(broker_id, queue_name)], args=sorted(redis_ids))
 
-    def _enqueue_in(
-        self, lanes: Collection[str], messages: Sequence[Message[Any]], *, is_due: bool = False
-    ) -> list[Message[Any]]:
-        for message in messages:
-            self.emit_before("enqueue", message, None)
-        if is_due:
-            self._run_due(lanes, messages)
-        else:
-            execute(self.client, [self._send_command(lanes, messages)])
-        for message in messages:
-            self.emit_after("enqueue", message, None)
-        return list(messages)
+    def _enqueue_due(self, message: Message[Any], lane: str | None) -> Message[Any]:
+        self.emit_before("enqueue", message, None)
+        named = [command("SADD", keys.LANES, lane)] if lane else []
+        move = self._move_command(
+            dq_name(message.queue_name), message.options["redis_message_id"], list_of(message), message
+        )
+        ring = command("PUBLISH", keys.bell(message.queue_name), b"")
+        execute(self.client, [*named, move, ring], at_once=True)  # for the same reason as in `_SEND`
+        self.emit_after("enqueue", message, None)
+        return message
 
-    def _run_due(self, lanes: Collection[str], messages: Sequence[Message[Any]]) -> None:
-        named = [command("SADD", keys.LANES, *lanes)] if lanes else []
-        moves = [self._due_command(message) for message in messages]
-        bells = [command("PUBLISH", keys.bell(queue), b"") for queue in {message.queue_name for message in messages}]
-        execute(self.client, [*named, *moves, *bells], at_once=True)  # for the same reason as in `_SEND`
-
-    def _due_command(self, message: Message[Any]) -> Command:
-        source = dq_name(message.queue_name)
-        return self._move_command(source, message.options["redis_message_id"], list_of(message), message)
-
-    def _send_command(self, lanes: Collection[str], messages: Sequence[Message[Any]]) -> Command:
-        """Of messages that have lanes, which those of one queue have."""
+    def _send_command(self, messages: Sequence[Message[Any]], max_depth: int) -> Command:
+        lanes = {message.options["lane"] for message in messages if "lane" in message.options}
         names = [keys.LANES, keys.bell(keys.INFERENCE_QUEUE), *lanes]
         each = [(keys.ready(list_of(one)), one.options["redis_message_id"], _encoded(one)) for one in messages]
-        return call(self._send, names, [word for words in each for word in words])
+        return call(self._send, names, [max_depth, *(word for words in each for word in words)])
 
     def _move_command(self, source: str, redis_id: str, target: str, message: Message[Any]) -> Command:
         names = [keys.acks(self.broker_id, source), keys.bodies(source), keys.ready(target)]
@@ -217,8 +222,9 @@ def _lane_of(message: Message[Any]) -> str | None:
     return lane_of(message) if message.queue_name == keys.INFERENCE_QUEUE else None
 
 
-def _placed(message: Message[Any], lane: str) -> Message[Any]:
-    placed: Message[Any] = message.copy(options={"redis_message_id": sortable_id(), "lane": lane})
+def _placed(message: Message[Any], lane: str | None) -> Message[Any]:
+    placement = {"lane": lane} if lane else {}
+    placed: Message[Any] = message.copy(options={"redis_message_id": sortable_id(), **placement})
     return placed
 
 

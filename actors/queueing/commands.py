@@ -1,12 +1,17 @@
 """Several commands in one round trip, Lua scripts among them."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import redis
+import redis.asyncio
 from redis.commands.core import Script
 from redis.exceptions import NoScriptError
+
+#: How long an answer is waited for in asyncio, as a thread waits.
+EXCHANGE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -37,16 +42,32 @@ def execute(client: redis.Redis, commands: Sequence[Command], *, at_once: bool =
       redis.RedisError: When Redis does not answer, and any of them may have been run; or the first error among them.
     """
     answers = _send(client, commands, at_once)
-    forgotten = [index for index, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
-    if forgotten:
-        _load(client, [commands[index] for index in forgotten])
+    if forgotten := _forgotten(answers):
+        for source in _sources(commands[index] for index in forgotten):
+            client.script_load(source)
         again = range(len(commands)) if at_once else forgotten
-        for index, answer in zip(again, _send(client, [commands[index] for index in again], at_once), strict=True):
-            answers[index] = answer
-    for answer in answers:
-        if isinstance(answer, redis.RedisError):
-            raise answer
-    return answers
+        _replace(answers, again, _send(client, [commands[index] for index in again], at_once))
+    return _checked(answers)
+
+
+async def execute_async(
+    client: redis.asyncio.Redis, commands: Sequence[Command], timeout_seconds: float = EXCHANGE_SECONDS
+) -> list[Any]:
+    """`execute` in asyncio, without `at_once`; raises what it raises, and OSError."""
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            return await _execute_async(client, commands)
+    except TimeoutError:
+        raise redis.TimeoutError(f"no answer within {timeout_seconds:g} s") from None
+
+
+async def _execute_async(client: redis.asyncio.Redis, commands: Sequence[Command]) -> list[Any]:
+    answers = await _send_async(client, commands)
+    if forgotten := _forgotten(answers):
+        for source in _sources(commands[index] for index in forgotten):
+            await client.script_load(source)
+        _replace(answers, forgotten, await _send_async(client, [commands[index] for index in forgotten]))
+    return _checked(answers)
 
 
 def _send(client: redis.Redis, commands: Sequence[Command], at_once: bool) -> list[Any]:
@@ -66,6 +87,18 @@ def _send(client: redis.Redis, commands: Sequence[Command], at_once: bool) -> li
     return _of_transaction(answers) if at_once else answers
 
 
+async def _send_async(client: redis.asyncio.Redis, commands: Sequence[Command]) -> list[Any]:
+    connection: Any = await client.connection_pool.get_connection()
+    try:
+        await connection.send_packed_command(connection.pack_commands([one.words for one in commands]))
+        return [await _answer_async(connection) for _ in commands]
+    except BaseException:
+        await connection.disconnect(nowait=True)
+        raise
+    finally:
+        await client.connection_pool.release(connection)
+
+
 def _answer(connection: Any) -> Any:
     """What Redis says next, also when it refuses."""
     try:
@@ -74,14 +107,34 @@ def _answer(connection: Any) -> Any:
         return refusal
 
 
-def _of_transaction(answers: Sequence[Any]) -> list[Any]:
+async def _answer_async(connection: Any) -> Any:
+    try:
+        return await connection.read_response()
+    except redis.ResponseError as refusal:
+        return refusal
+
+
+def _of_transaction(answers: list[Any]) -> list[Any]:
     """The answers of the commands between MULTI and EXEC; when one was refused, none was run."""
+    return list(_checked(answers)[-1])
+
+
+def _checked(answers: list[Any]) -> list[Any]:
     for answer in answers:
         if isinstance(answer, redis.RedisError):
             raise answer
-    return list(answers[-1])
+    return answers
 
 
-def _load(client: redis.Redis, commands: Iterable[Command]) -> None:
-    for source in {one.script.script for one in commands if one.script}:
-        client.script_load(source)
+def _forgotten(answers: Sequence[Any]) -> list[int]:
+    """Which commands called a script that the server does not know."""
+    return [index for index, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+
+
+def _sources(commands: Iterable[Command]) -> set[Any]:
+    return {one.script.script for one in commands if one.script}
+
+
+def _replace(answers: list[Any], indexes: Iterable[int], others: Iterable[Any]) -> None:
+    for index, answer in zip(indexes, others, strict=True):
+        answers[index] = answer

@@ -1,20 +1,20 @@
 """The messages that one event loop sends: those that are sent while others are on their way go together."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from dramatiq import Message
 
-#: Enqueues messages in one go; tells of each the message as it was enqueued, or why it was not. Called in a thread.
-SendAll = Callable[[Sequence[Message[Any]]], Sequence[Message[Any] | Exception]]
+#: Enqueues messages in one go; tells of each the message as it was enqueued, or why it was not.
+SendAll = Callable[[Sequence[Message[Any]]], Awaitable[Sequence[Message[Any] | Exception]]]
 
 #: The most messages that go in one round trip, so that the first of many does not wait for the last.
 MOST_TOGETHER = 100
 
 
 class Outbox:
-    """Sends from a thread, one bundle at a time; belongs to one event loop."""
+    """Sends one bundle at a time; belongs to one event loop."""
 
     def __init__(self, send_all: SendAll) -> None:
         self._send_all = send_all
@@ -37,7 +37,7 @@ class Outbox:
         while self._waiting:
             bundle, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
             try:
-                outcomes = await asyncio.to_thread(self._send_all, [message for message, _ in bundle])
+                outcomes = await self._send_all([message for message, _ in bundle])
             except Exception as error:  # noqa: BLE001  # each sender gets it
                 outcomes = [error] * len(bundle)
             for (_, sent), outcome in zip(bundle, outcomes, strict=True):

@@ -42,7 +42,7 @@ def send(settings: Settings, broker: ClusterBroker) -> Callable[..., list[str]]:
 
     def send(count: int = 1, model: str = "org/a", priority: int = 5) -> list[str]:
         messages = [client.message("embed", model=model, texts=["grüße"], priority=priority) for _ in range(count)]
-        return [message.message_id for message in broker.enqueue_all(messages)]
+        return [broker.enqueue(message).message_id for message in messages]
 
     return send
 

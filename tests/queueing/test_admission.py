@@ -1,5 +1,6 @@
 """What a client refuses to send, and what nobody refuses."""
 
+import asyncio
 import math
 import pickle
 from collections.abc import Iterator
@@ -7,10 +8,11 @@ from typing import Any
 
 import pytest
 import redis
+from dramatiq import Message
 
 from actors.broker import create_broker
 from actors.client import AsyncClient, Client
-from actors.errors import InvalidRequest, QueueFull, WouldMissDeadline
+from actors.errors import InputNotFound, InvalidRequest, QueueFull, WouldMissDeadline
 from actors.inference import embed
 from actors.queueing.admission import LEAST_RETRY_SECONDS, judge
 from actors.queueing.broker import ClusterBroker
@@ -62,7 +64,7 @@ def test_a_lane_at_its_limit_is_full() -> None:
     refusal = judge(LANE, Capacity(0, None, (3,)), max_depth=3, seconds_of_use=math.inf)
 
     assert isinstance(refusal, QueueFull)
-    assert str(refusal) == f"3 tasks wait in {LANE}, and MAX_QUEUE_DEPTH is 3; try again in 1.0 s"
+    assert str(refusal) == f"{LANE} is full: MAX_QUEUE_DEPTH is 3; try again in 1.0 s"
     assert refusal.retry_after == LEAST_RETRY_SECONDS
 
 
@@ -116,7 +118,7 @@ def test_a_full_lane_refuses_its_own_tasks_only(client: Client, queue_redis: red
     for _ in range(3):
         client.send("embed", **TASK)
 
-    with pytest.raises(QueueFull, match=f"3 tasks wait in {LANE}, and MAX_QUEUE_DEPTH is 3") as refusal:
+    with pytest.raises(QueueFull, match=f"{LANE} is full: MAX_QUEUE_DEPTH is 3") as refusal:
         client.send("classify", **TASK)
     client.send("embed", **TASK, priority=1)
     client.send("embed", **{**TASK, "model": "org/b"})
@@ -131,6 +133,39 @@ async def test_an_asyncio_client_is_refused_too(client: Client, broker: ClusterB
             await gateway.send("embed", **TASK)
         with pytest.raises(QueueFull):
             await gateway.send("embed", **TASK)
+
+
+async def test_of_tasks_that_are_sent_at_the_same_moment_no_more_get_in_than_there_is_room_for(
+    client: Client, broker: ClusterBroker, queue_redis: redis.Redis
+) -> None:
+    async with AsyncClient(client._settings, broker) as gateway, AsyncClient(client._settings, broker) as other:
+        sends = [sender.send("embed", **TASK) for _ in range(10) for sender in (gateway, other)]
+        outcomes = await asyncio.gather(*sends, return_exceptions=True)
+
+    assert sum(isinstance(outcome, Message) for outcome in outcomes) == _waiting(queue_redis) == 3
+    assert sum(isinstance(outcome, QueueFull) for outcome in outcomes) == 17
+
+
+async def test_an_asyncio_client_sends_nothing_that_would_come_too_late(
+    unlimited: Client, broker: ClusterBroker, queue_redis: redis.Redis
+) -> None:
+    _serve(queue_redis, seconds_per_task=2.0)
+    async with AsyncClient(unlimited._settings, broker) as gateway:
+        for _ in range(10):
+            await gateway.send("embed", **TASK)
+        late, in_time = await asyncio.gather(
+            *(gateway.send("embed", **TASK, timeout=seconds) for seconds in (5, 60)), return_exceptions=True
+        )
+
+    assert isinstance(late, WouldMissDeadline)
+    assert isinstance(in_time, Message)
+    assert _waiting(queue_redis) == 11
+
+
+async def test_an_asyncio_client_is_told_of_a_missing_input(client: Client, broker: ClusterBroker) -> None:
+    async with AsyncClient(client._settings, broker) as gateway:
+        with pytest.raises(InputNotFound):
+            await gateway.send("embed", model="org/a", texts={"$blob": "0" * 64, "as": "json"})
 
 
 def test_plain_sends_are_never_refused(client: Client, broker: ClusterBroker, queue_redis: redis.Redis) -> None:

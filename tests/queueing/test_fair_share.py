@@ -9,6 +9,7 @@ import redis
 from dramatiq import Message
 
 from actors.broker import create_broker
+from actors.queueing.exchange import run
 from settings import keys
 from settings.config import Settings
 from tests.waiting import wait_until
@@ -55,7 +56,8 @@ def test_five_free_workers_all_start_when_sixty_four_generations_come(
     fields = {"model": "org/a", "prompt": "The"}
     generations: list[Message[Any]] = [Message(keys.INFERENCE_QUEUE, "generate", (), fields, {}) for _ in range(TASKS)]
 
-    create_broker(settings).enqueue_all(generations)
+    broker = create_broker(settings)
+    run(broker.client, broker.sending(generations))
 
     wait_until(lambda: sum(len(worker.taken) for worker in workers) == TASKS, "all are taken")
     shares = [len(worker.taken) for worker in workers]

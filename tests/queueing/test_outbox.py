@@ -1,7 +1,6 @@
 """Sends of one event loop that go together."""
 
 import asyncio
-import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,12 +19,12 @@ class Post:
 
     def __init__(self) -> None:
         self.bundles: list[list[int]] = []
-        self.may_go_on = threading.Event()
+        self.may_go_on = asyncio.Event()
         self.refused: dict[int, Exception] = {}
 
-    def send_all(self, messages: Sequence[Message[Any]]) -> list[Message[Any] | Exception]:
+    async def send_all(self, messages: Sequence[Message[Any]]) -> list[Message[Any] | Exception]:
         self.bundles.append([message.kwargs["number"] for message in messages])
-        assert self.may_go_on.wait(10)
+        await asyncio.wait_for(self.may_go_on.wait(), 10)
         return [self.refused.get(message.kwargs["number"], message) for message in messages]
 
 
@@ -57,7 +56,7 @@ async def test_what_is_refused_does_not_hurt_those_it_goes_with() -> None:
 
 
 async def test_an_error_of_the_whole_bundle_reaches_every_sender_and_the_next_is_sent() -> None:
-    def fail(_: Sequence[Message[Any]]) -> list[Message[Any] | Exception]:
+    async def fail(_: Sequence[Message[Any]]) -> list[Message[Any] | Exception]:
         raise OSError("away")
 
     failing = Outbox(fail)
