@@ -42,8 +42,11 @@ class Task(Protocol):
         """The request's result as JSON; called in the finisher thread."""
 
 
-def load_task(actor: str) -> Task:
-    """Imports a task, and with it torch."""
-    module, name = TASKS[actor]
-    task: Task = getattr(importlib.import_module(module), name)()
-    return task
+class Tasks(dict[str, Task]):
+    """Tasks by the names of their actors; each is imported, and torch with it, when it is first asked for."""
+
+    def __missing__(self, actor: str) -> Task:
+        module, name = TASKS[actor]
+        task: Task = getattr(importlib.import_module(module), name)()
+        self[actor] = task
+        return task

@@ -14,6 +14,7 @@ import torch
 from actors.demo.models import CLASSIFIER, LANGUAGE_MODEL
 from actors.devices.backend import DeviceName
 from actors.engine import loader
+from actors.engine.device_thread import DeviceThread
 from actors.engine.engine import Engine
 from actors.engine.loading import Loading
 from actors.engine.tasks.classify import Classify
@@ -234,7 +235,7 @@ def test_every_future_is_completed_when_the_engine_stops(start_engine: Callable[
 
     stopping = threading.Thread(target=engine.stop)
     stopping.start()
-    wait_until(lambda: engine._stopping, "the engine has been told")
+    wait_until(lambda: engine._thread.is_stopping, "the engine has been told")
     task.may_go_on.set()
     stopping.join()
 
@@ -374,7 +375,7 @@ def test_an_error_of_the_device_thread_itself_fails_the_tasks_and_not_the_engine
     engine = start_engine()
     classify(engine, "warm").future.result()
     with monkeypatch.context() as patch:
-        patch.setattr(Engine, "_work_on", lambda engine, jobs: 1 / 0)
+        patch.setattr(DeviceThread, "_work_on", lambda thread, jobs: 1 / 0)
         with pytest.raises(WorkerStopping, match="unexpected error"):
             classify(engine, "text").future.result()
 
@@ -439,18 +440,18 @@ def test_the_device_thread_is_watched_while_it_works_and_each_token_is_progress(
     start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine, seen = start_engine(), []
-    monkeypatch.setattr(engine._watchdog, "progress", lambda: seen.append(engine._watchdog.is_armed))
+    monkeypatch.setattr(engine._thread._watchdog, "progress", lambda: seen.append(engine._thread._watchdog.is_armed))
 
     tokens = generate(engine).future.result().outputs[0].tokens
 
     assert tokens > 100
     assert seen == [True] * tokens
-    wait_until(lambda: not engine._watchdog.is_armed, "the idle device thread is not watched")
+    wait_until(lambda: not engine._thread._watchdog.is_armed, "the idle device thread is not watched")
 
 
 def test_loading_has_a_limit_of_its_own(start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch) -> None:
     engine, watched = start_engine(task_timeout=100, model_load_timeout=1000), []
-    monkeypatch.setattr(engine._watchdog, "watch", lambda what, limit: watched.append((what.split()[0], limit)))
+    monkeypatch.setattr(engine._thread._watchdog, "watch", lambda what, limit: watched.append((what.split()[0], limit)))
 
     classify(engine, "text").future.result()
 
@@ -491,9 +492,9 @@ def test_how_far_a_load_and_its_warm_up_are_is_told(
     def note(*_: object) -> None:
         told.extend((each.phase, each.done_bytes, each.total_bytes) for each in engine.status().arriving)
 
-    compute, place = Classify.compute, engine._device.place_module
+    compute, place = Classify.compute, engine._thread.device.place_module
     monkeypatch.setattr(Classify, "compute", lambda *parts: note() or compute(*parts))
-    monkeypatch.setattr(engine._device, "place_module", lambda module: note() or place(module))
+    monkeypatch.setattr(engine._thread.device, "place_module", lambda module: note() or place(module))
     add = Progress.add
     monkeypatch.setattr(Progress, "add", lambda *parts: add(*parts) or note())
 
@@ -529,7 +530,7 @@ def test_a_lost_device_fails_all_tasks_as_such_and_takes_no_more(
     for job in (first, *others):
         with pytest.raises(DeviceLost, match=f"{TEST_DEVICE} was removed, reset or hung: RuntimeError: {lost}"):
             job.future.result(timeout=30)
-    wait_until(lambda: engine._stopping, "the engine has ended")
+    wait_until(lambda: engine._thread.is_stopping, "the engine has ended")
     with pytest.raises(DeviceLost):
         classify(engine, "too late").future.result(timeout=0)
 
@@ -561,21 +562,21 @@ def test_a_device_that_fails_its_test_after_an_unexpected_error_is_lost(
 
 
 def _refuse_the_writer(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    place = engine._device.place_module
+    place = engine._thread.device.place_module
 
     def refuse(module: Any) -> Any:
         if "CausalLM" in type(module).__name__ or "LMHead" in type(module).__name__:
             raise RuntimeError("Das Gerät wurde angehalten.")
         return place(module)
 
-    monkeypatch.setattr(engine._device, "place_module", refuse)
+    monkeypatch.setattr(engine._thread.device, "place_module", refuse)
 
 
 def _fail_the_health_test(engine: Engine, monkeypatch: pytest.MonkeyPatch, cause: Exception | None = None) -> None:
     def refuse() -> None:
         raise DeviceUnavailable("cpu:0 failed its start-up test") from cause
 
-    monkeypatch.setattr(engine._device, "self_test", refuse)
+    monkeypatch.setattr(engine._thread.device, "self_test", refuse)
 
 
 def _generate_while_another_model_waits(engine: Engine) -> tuple[Job, Job]:

@@ -167,7 +167,7 @@ def test_what_the_cpu_computes_for_the_adapter_is_counted_by_operator(
 ) -> None:
     script = """
         run("generate", model=writer, prompt="The", max_new_tokens=8, temperature=0).future.result()
-        calls = engine._device.cpu_fallbacks()
+        calls = engine._thread.device.cpu_fallbacks()
         print(sorted(calls))
         print(calls["aten::_softmax.out"] >= 8)
     """
@@ -207,7 +207,7 @@ def test_a_command_tells_the_memory_before_and_after_it(
         from actors.payloads import parse_command
         from actors.queueing.restraint import Restraint
         from actors.serving.commanded import Commanded
-        commanded = Commanded(DeviceWorker("w", engine._device, engine, ()), "w", Restraint(), lambda: None)
+        commanded = Commanded(DeviceWorker("w", engine._thread.device, engine, ()), "w", Restraint(), lambda: None)
         for action in ("load", "unload"):
             command = parse_command({"worker_id": "w", "action": action, "model": writer})
             outcome = commanded.carry_out(command, 60)
@@ -235,12 +235,12 @@ def test_memory_that_a_driver_keeps_is_seen_although_torch_directml_says_that_no
         from tests.devices.dxcore_library import DXCoreLibrary, FakeAdapter
         held = lambda: torch_directml.fake_adapters.{held}(0)
         dxcore = DXCore(DXCoreLibrary([FakeAdapter(luid=7, name="Fake Adapter", held=held)]))
-        engine._device._adapter = WindowsAdapter(dxcore.adapters()[0], dxcore)
+        engine._thread.device._adapter = WindowsAdapter(dxcore.adapters()[0], dxcore)
         run("classify", model=classifier, texts=["a text"]).future.result()
         (model,) = engine.status().models
         footprint = model.footprint
         del model
-        print(engine._device.memory().allocated, engine.unreturned.bytes)
+        print(engine._thread.device.memory().allocated, engine.unreturned.bytes)
         engine.hold("unload", classifier).result()
         print(engine.unreturned.bytes == {"footprint" if is_missing else "0"})
     """

@@ -38,7 +38,7 @@ def engine(tmp_path: Path, model_folder: Path) -> Iterator[Engine]:
 def command(engine: Engine) -> Command:
     """Carries out a command, as the worker of that engine."""
     no_tasks: Any = ()
-    worker = DeviceWorker("gpu-1-7", engine._device, engine, no_tasks)
+    worker = DeviceWorker("gpu-1-7", engine._thread.device, engine, no_tasks)
     commanded = Commanded(worker, worker.worker_id, Restraint(), lambda: None)
 
     def carry_out(action: str, seconds: float = SECONDS, **fields: Any) -> CommandOutcome:
@@ -103,7 +103,7 @@ def test_the_systems_word_counts_where_a_library_says_that_nothing_is_taken(
     engine: Engine, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = DeviceMemory(used=9_000, allocated=0, used_by_process=4_000)
-    monkeypatch.setattr(type(engine._device), "memory", lambda device: memory)
+    monkeypatch.setattr(type(engine._thread.device), "memory", lambda device: memory)
 
     outcome = command("load", model=CLASSIFIER)
 
