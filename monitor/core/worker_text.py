@@ -69,8 +69,9 @@ def _device_lines(device: DeviceRecord) -> Iterator[str]:
     if device.memory_shared_total is not None:
         shared = format_memory(device.memory_shared_used, device.memory_shared_total)
         yield f"lent      {shared} of the host's RAM, not part of that memory"
-    busy, heat = format_percent(device.busy_percent), format_celsius(device.temperature_celsius)
-    yield f"GPU       {busy}  {heat} (source: {device.activity_source or 'unknown'})"
+    if device.backend != "cpu":
+        busy, heat = format_percent(device.busy_percent), format_celsius(device.temperature_celsius)
+        yield f"GPU       {busy}  {heat} (source: {device.activity_source or 'unknown'})"
     if device.cpu_fallbacks:
         yield f"on CPU    for want of a kernel: {format_calls(device.cpu_fallbacks)}"
 

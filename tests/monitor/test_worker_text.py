@@ -42,6 +42,15 @@ def test_how_busy_and_hot_the_device_is_and_what_the_host_lends_it_is_shown() ->
     assert "lent      1.0/8.0 GiB of the host's RAM" in text
 
 
+def test_a_cpu_is_not_called_a_gpu() -> None:
+    device = DEVICE.model_copy(update={"name": "cpu:0", "backend": "cpu", "label": "AMD EPYC"})
+    worker = WorkerView("gpu-01-42", "live", 1.0, record("gpu-01-42", device=device))
+    text = text_with(Snapshot(at=0.0, workers=(worker,)))
+
+    assert "device    cpu:0, AMD EPYC" in text
+    assert "GPU" not in text
+
+
 def test_a_device_that_cannot_tell_how_busy_it_is_shows_a_dash_and_never_zero() -> None:
     worker = WorkerView("gpu-01-42", "live", 1.0, record("gpu-01-42"))
     text = text_with(Snapshot(at=0.0, workers=(worker,)))
