@@ -19,20 +19,18 @@ from dramatiq import Message
 
 from actors import inference  # noqa: F401  # the actors that messages name
 from actors.broker import broker as default_broker
-from actors.errors import ClusterError, ResultTimeout, UnknownActor, error_named
-from actors.payloads import REQUESTS, BlobReference, TaskResult, check_request, check_size, references_in
+from actors.errors import ResultTimeout, UnknownActor, error_named
+from actors.payloads import REQUESTS, TaskResult, check_request, check_size
 from actors.queueing import deadlines
 from actors.queueing import keep_alive as keep_alives
-from actors.queueing.admission import Admission
-from actors.queueing.blobs import Blobs, as_json
+from actors.queueing.blobs import as_json
 from actors.queueing.broker import ClusterBroker
-from actors.queueing.exchange import Exchange, run, run_async
 from actors.queueing.lanes import DEFAULT_PRIORITY, checked_priority
 from actors.queueing.outbox import Outbox
 from actors.queueing.reachability import redis_reached
 from actors.queueing.result_waiter import ResultWaiter
 from actors.queueing.results import result_backend
-from actors.queueing.sent_once import SentOnce
+from actors.queueing.sender import Outcome, Sender
 from actors.queueing.stream_reader import StreamReader
 from actors.remote_workers import AsyncWorkers, Workers
 from settings import keys
@@ -56,9 +54,7 @@ class _Messages:
         self._settings = settings or current_settings()
         self._broker = broker or default_broker
         self._results = result_backend(self._broker)
-        self._admission = Admission(self._broker.client, self._settings.max_queue_depth)
-        self._blobs = Blobs(self._results.client, self._settings.max_blob_bytes, self._settings.result_ttl)
-        self._sent_once = SentOnce(self._results.client, self._settings.result_ttl)
+        self._sender = Sender(self._broker, self._results.client, self._settings)
         self._finder = TaskFinder(self._broker.client, self._results.client)
 
     def message(
@@ -85,6 +81,12 @@ class _Messages:
           UnknownActor: When no actor has this name.
           InvalidRequest: When a field is wrong, with its name, value and what is allowed.
         """
+        return self._sized_message(actor, timeout, priority, keep_alive, fields)[0]
+
+    def _sized_message(
+        self, actor: str, timeout: float | None, priority: int, keep_alive: object, fields: dict[str, Any]
+    ) -> tuple[Message[Any], int]:
+        """The message, and how many bytes its request takes."""
         options: dict[str, Any] = {"priority": checked_priority(priority)}
         if timeout is not None:
             options[deadlines.OPTION] = deadlines.deadline_ms(timeout, time.time())
@@ -92,57 +94,24 @@ class _Messages:
             options[keep_alives.OPTION] = keep_alives.keep_alive_option(keep_alive)
         if actor not in REQUESTS:
             raise UnknownActor(f"there is no actor {actor!r}; there are {', '.join(REQUESTS)}")
-        check_size(fields, self._settings.max_payload_bytes)
+        size_bytes = check_size(fields, self._settings.max_payload_bytes)
         check_request(actor, fields)
         message: Message[Any] = default_broker.get_actor(actor).message_with_options(kwargs=fields, **options)
-        return message
+        return message, size_bytes
 
     def _enqueue(self, message: Message[Any], idempotency_key: str | None = None) -> Message[Any]:
         with redis_reached():
-            if idempotency_key is not None:
-                return self._enqueue_once(message, idempotency_key)
-            (outcome,) = run(self._broker.client, self._enqueueing([message], self._input_faults([message])))
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-
-    def _enqueueing(
-        self, messages: Sequence[Message[Any]], faults: Sequence[ClusterError | None]
-    ) -> Exchange[list[Message[Any] | Exception]]:
-        """The messages as they were enqueued, and why others were refused: for the faults of their inputs, or late."""
-        late = yield from self._admission.refusals(messages, time.time())
-        refusals = [fault or refusal for fault, refusal in zip(faults, late, strict=True)]
-        admitted = [message for message, refusal in zip(messages, refusals, strict=True) if refusal is None]
-        sent = yield from self._broker.sending(admitted, self._settings.max_queue_depth)
-        too_many = [message for message, enqueued in zip(admitted, sent, strict=True) if enqueued is None]
-        full, enqueued = iter((yield from self._admission.refusals_of_full(too_many))), iter(sent)
-        return [refusal or next(enqueued) or next(full) for refusal in refusals]
-
-    def _enqueue_once(self, message: Message[Any], idempotency_key: str) -> Message[Any]:
-        """What was sent before is not refused; what is refused never takes its key."""
-        if first := self._sent_once.first(message.actor_name, idempotency_key):
-            return first
-        (fault,) = self._input_faults([message])
-        (refusal,) = run(self._broker.client, self._admission.refusals([message], time.time(), of_all=True))
-        if reason := fault or refusal:
-            raise reason
-        return self._sent_once.send(message, idempotency_key, self._broker.enqueue)
+            if idempotency_key is None:
+                return self._sender.send(message)
+            return self._sender.send_once(message, idempotency_key)
 
     def _explain(self, message: Message[Any]) -> Explanation:
         with redis_reached():
             return self._finder.explain(SoughtTask.from_message(message.asdict()))
 
-    def _input_faults(self, messages: Sequence[Message[Any]]) -> list[ClusterError | None]:
-        """What is wrong with inputs that are not in the messages; those that are there are kept for longer."""
-        named = [_blobs_of(message) for message in messages]
-        faults = self._blobs.renew([reference for references in named for reference in references])
-        return [
-            next((faults[each.digest] for each in references if each.digest in faults), None) for references in named
-        ]
-
     def _put(self, content: object) -> dict[str, Any]:
         with redis_reached():
-            return as_json(self._blobs.put(content))
+            return as_json(self._sender.blobs.put(content))
 
     def _announce_cancel(self, pipe: Any, message: Message[Any]) -> None:
         """Writes it down for a worker that claims the task later, and tells the one that has it."""
@@ -160,11 +129,6 @@ class _Messages:
         if failure:
             raise error_named(failure["type"], failure["msg"])
         return TaskResult.model_validate(value["result"] if "__t" in value else value)
-
-
-def _blobs_of(message: Message[Any]) -> list[BlobReference]:
-    references = references_in(message.actor_name, message.kwargs).values()
-    return [reference for reference in references if isinstance(reference, BlobReference)]
 
 
 def _no_result(message: Message[Any], timeout: float) -> ResultTimeout:
@@ -293,7 +257,7 @@ class AsyncClient(_Messages):
         super().__init__(settings, broker)
         self._queues, self._redis = async_queue_client(self._settings), async_result_client(self._settings)
         self._waiter = ResultWaiter(self._redis)
-        self._outbox = Outbox(self._enqueue_all)
+        self._outbox = Outbox(self._send_all)
 
     @cached_property
     def workers(self) -> AsyncWorkers:
@@ -304,6 +268,7 @@ class AsyncClient(_Messages):
         return self
 
     async def __aexit__(self, *exception: object) -> None:
+        await self._outbox.close()
         await self._waiter.close()
         await self._redis.aclose()
         await self._queues.aclose()
@@ -319,20 +284,17 @@ class AsyncClient(_Messages):
         idempotency_key: str | None = None,
         **fields: Any,
     ) -> Message[Any]:
-        """Puts a task into the queue; raises what `Client.send` raises."""
-        message = self.message(actor, timeout=timeout, priority=priority, keep_alive=keep_alive, **fields)
+        """Puts a task into the queue; raises what `Client.send` raises. The broker's hooks are called in the loop."""
+        message, size_bytes = self._sized_message(actor, timeout, priority, keep_alive, fields)
         message = message.copy(options={"reply_to": self._waiter.reply_to})
         await self._expect(message)
         if idempotency_key is None:
-            return await self._outbox.send(message)
+            return await self._outbox.send(message, size_bytes)
         return await asyncio.to_thread(self._enqueue, message, idempotency_key)
 
-    async def _enqueue_all(self, messages: Sequence[Message[Any]]) -> list[Message[Any] | Exception]:
+    async def _send_all(self, messages: Sequence[Message[Any]]) -> Sequence[Outcome]:
         with redis_reached(OSError):
-            faults: Sequence[ClusterError | None] = [None] * len(messages)
-            if any(map(_blobs_of, messages)):
-                faults = await asyncio.to_thread(self._input_faults, messages)
-            return await run_async(self._queues, self._enqueueing(messages, faults))
+            return await self._sender.send_all(self._queues, messages)
 
     async def _expect(self, message: Message[Any]) -> None:
         with redis_reached(OSError):

@@ -263,8 +263,8 @@ def read_as(field: str, reference: BlobReference | FileReference) -> ReadAs:
     return reference.read_as or READ_AS.get(field, "json")
 
 
-def check_size(fields: dict[str, Any], max_bytes: int) -> None:
-    """Refuses what would crowd Redis.
+def check_size(fields: dict[str, Any], max_bytes: int) -> int:
+    """Refuses what would crowd Redis; returns how many bytes the keywords take as JSON.
 
     Raises:
       RequestTooLarge: When the keywords take more than `max_bytes` as JSON.
@@ -276,6 +276,7 @@ def check_size(fields: dict[str, Any], max_bytes: int) -> None:
         raise InvalidRequest(f"the request cannot be written as JSON: {error}") from None
     if size > max_bytes:
         raise RequestTooLarge(f"the request has {size:,} bytes; at most {max_bytes:,} are accepted (MAX_PAYLOAD_BYTES)")
+    return size
 
 
 def _problems(error: ValidationError) -> list[dict[str, Any]]:

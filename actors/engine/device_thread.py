@@ -23,7 +23,7 @@ from actors.engine.preparing import prepare
 from actors.engine.raised import raise_if_unhealthy
 from actors.engine.service_times import ServiceTimes
 from actors.engine.status import EngineStatus
-from actors.engine.task import Tasks
+from actors.engine.task import TaskKinds
 from actors.engine.unreturned import Unreturned
 from actors.engine.watchdog import Watchdog
 from actors.engine.work import Job
@@ -49,7 +49,7 @@ class DeviceThread:
         self,
         name: DeviceName,
         settings: Settings,
-        tasks: Tasks,
+        tasks: TaskKinds,
         clock: WorkClock,
         when_lost: Callable[[DeviceLost], None],
     ) -> None:
@@ -124,9 +124,9 @@ class DeviceThread:
         """What it is doing now."""
         if not self._is_open:
             return EngineStatus(loading=None, arriving=(), computing=False, models=(), budget_bytes=None)
-        progress = self._loading.progress
+        current, progress = self._loading.current, self._loading.progress
         return EngineStatus(
-            loading=str(self._loading.current) if self._loading.current else None,
+            loading=str(current) if current else None,
             arriving=(progress.to_record(),) if progress else (),
             computing=self._runner.is_computing,
             models=self._cache.models,

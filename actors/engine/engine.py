@@ -15,7 +15,7 @@ from actors.engine.model_cache import ModelCache
 from actors.engine.prefetch import Prefetch
 from actors.engine.preparing import prepare
 from actors.engine.status import EngineStatus
-from actors.engine.task import Tasks
+from actors.engine.task import TaskKinds
 from actors.engine.warm_up import task_of, warm_up_request
 from actors.engine.work import Job, ModelKey, TextStream
 from actors.engine.work_clock import WorkClock
@@ -32,7 +32,7 @@ class Engine:
 
     def __init__(self, device: DeviceName, settings: Settings) -> None:
         self._settings = settings
-        self._tasks, self._clock = Tasks(), WorkClock()
+        self._tasks, self._clock = TaskKinds(), WorkClock()
         self._thread = DeviceThread(device, settings, self._tasks, self._clock, self._lose)
         self.footprints, self.ceilings = self._thread.footprints, self._thread.ceilings
         self.service_times, self.unreturned = self._thread.service_times, self._thread.unreturned

@@ -42,7 +42,7 @@ class Task(Protocol):
         """The request's result as JSON; called in the finisher thread."""
 
 
-class Tasks(dict[str, Task]):
+class TaskKinds(dict[str, Task]):
     """Tasks by the names of their actors; each is imported, and torch with it, when it is first asked for."""
 
     def __missing__(self, actor: str) -> Task:

@@ -40,15 +40,15 @@ class Admission:
         """Why messages may not be enqueued that have deadlines, None for the others; `now` is since the epoch.
 
         With `of_all` the others are looked at too. One round trip, if there is anything to look at. A refusal is
-        `WouldMissDeadline` when the deadline is expected to pass before its turn comes, those before it in `messages`
-        counted in, or `QueueFull`.
+        `WouldMissDeadline` when the deadline is expected to pass before its turn comes, those of its lane before it in
+        `messages` counted in, or `QueueFull`.
         """
         seconds_of_use = [seconds_left(message.options, now) for message in messages]
-        lanes = [lanes_ahead(message) for message in messages]
+        lanes = [_lanes(message) for message in messages]
         models = {
-            of_one: message.kwargs["model"]
+            of_one: _model(message)
             for message, of_one, seconds in zip(messages, lanes, seconds_of_use, strict=True)
-            if of_one and (of_all or seconds < math.inf)
+            if of_all or seconds < math.inf
         }
         known = yield from self._look(models)
         refusals: list[CallerError | None] = []
@@ -61,10 +61,12 @@ class Admission:
 
     def refusals_of_full(self, messages: Sequence[Message[Any]]) -> Exchange[list[QueueFull]]:
         """What the senders of messages are told whose lanes were full as they were to be enqueued."""
-        lanes = [lanes_ahead(message) or (message.queue_name,) for message in messages]
-        known = yield from self._look(
-            {of_one: str(message.kwargs.get("model")) for of_one, message in zip(lanes, messages, strict=True)}
-        )
+        lanes = [_lanes(message) for message in messages]
+        models = {of_one: _model(message) for of_one, message in zip(lanes, messages, strict=True)}
+        try:
+            known = yield from self._look(models)
+        except (redis.RedisError, OSError):  # that others of them were enqueued is known, and has to be told
+            known = dict.fromkeys(lanes, Capacity(0, None, (0,)))
         return [queue_full(of_one[-1], known[of_one], self._max_depth) for of_one in lanes]
 
     def _look(self, models: dict[tuple[str, ...], str]) -> Exchange[dict[tuple[str, ...], Capacity]]:
@@ -75,6 +77,15 @@ class Admission:
             call(self._reader.script, *self._reader.words(model, lanes)) for lanes, model in models.items()
         ]
         return dict(zip(models, map(read_capacity, answers), strict=True))
+
+
+def _lanes(message: Message[Any]) -> tuple[str, ...]:
+    """The list that it is to join, behind those that go before it."""
+    return lanes_ahead(message) or (message.queue_name,)
+
+
+def _model(message: Message[Any]) -> str:
+    return str(message.kwargs.get("model"))
 
 
 def judge(lane: str, capacity: Capacity, max_depth: int, seconds_of_use: float) -> CallerError | None:

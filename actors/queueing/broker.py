@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import orjson
+import redis
 from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import current_millis, dq_name
@@ -41,17 +42,21 @@ end
 
 
 #: Names lanes, puts messages into their lists as Dramatiq's script does, and rings: in one, because a look between them
-#: would forget a lane that is still empty, and its message would wait for ever.
-#: Returns the indexes, from 0, of messages whose lists are full: they were left out.
+#: would forget a lane that is still empty, and its message would wait for ever. Returns the indexes, from 0, of what it
+#: left out: each with what Redis says of a key that is none of ours, or with nothing when the list is full.
 _SEND = """
 local limit, left_out = tonumber(ARGV[1]), {}
+local function failed(answer) return type(answer) == 'table' and answer.err end
 for index = 3, #KEYS do redis.call('SADD', KEYS[1], KEYS[index]) end
 for index = 2, #ARGV, 3 do
-    if limit > 0 and redis.call('LLEN', ARGV[index]) >= limit then
-        left_out[#left_out + 1] = (index - 2) / 3
+    local list, id, body = ARGV[index], ARGV[index + 1], ARGV[index + 2]
+    local depth = redis.pcall('LLEN', list)
+    local problem = failed(depth) or failed(redis.pcall('HLEN', list .. '.msgs'))
+    if problem or (limit > 0 and depth >= limit) then
+        left_out[#left_out + 1] = {(index - 2) / 3, problem or ''}
     else
-        redis.call('HSET', ARGV[index] .. '.msgs', ARGV[index + 1], ARGV[index + 2])
-        redis.call('RPUSH', ARGV[index], ARGV[index + 1])
+        redis.call('HSET', list .. '.msgs', id, body)
+        redis.call('RPUSH', list, id)
     end
 end
 if 3 * #left_out < #ARGV - 1 then redis.call('PUBLISH', KEYS[2], '') end
@@ -113,8 +118,9 @@ class ClusterBroker(RedisBroker):
             return self._enqueue_due(_due(message, lane), lane)
         if lane:
             (sent,) = run(self.client, self.sending([message]))
-            assert sent  # without a limit no list is full
-            return sent
+            if isinstance(sent, Message):
+                return sent
+            raise sent or RuntimeError("a list is full that has no limit")
         enqueued: Message[Any] = super().enqueue(message)
         self.doorbell.ring(enqueued.queue_name)
         return enqueued
@@ -136,10 +142,14 @@ class ClusterBroker(RedisBroker):
         self.doorbell.ring(delayed.queue_name)
         return delayed
 
-    def sending(self, messages: Sequence[Message[Any]], max_depth: int = 0) -> Exchange[list[Message[Any] | None]]:
+    def sending(
+        self, messages: Sequence[Message[Any]], max_depth: int = 0
+    ) -> Exchange[list[Message[Any] | redis.ResponseError | None]]:
         """Enqueues inference tasks in one round trip: the messages as they were enqueued.
 
         None stands for one whose list has `max_depth` tasks, those before it in `messages` among them; 0 is no limit.
+        An error stands for one whose list's keys hold something else. The hooks before an enqueue are called for these
+        too, as they are when Redis does not answer.
 
         Raises:
           redis.RedisError: When Redis does not answer; any of them may have been enqueued.
@@ -149,11 +159,14 @@ class ClusterBroker(RedisBroker):
         placed = [_placed(message, _lane_of(message)) for message in messages]
         for message in placed:
             self.emit_before("enqueue", message, None)
-        ((*left_out,),) = yield [self._send_command(placed, max_depth)]
-        sent = [None if index in left_out else message for index, message in enumerate(placed)]
-        for enqueued in filter(None, sent):
-            self.emit_after("enqueue", enqueued, None)
-        return sent
+        (left_out,) = yield [self._send_command(placed, max_depth)]
+        outcomes: list[Message[Any] | redis.ResponseError | None] = list(placed)
+        for index, problem in left_out:
+            outcomes[index] = redis.ResponseError(problem.decode()) if problem else None
+        for enqueued in outcomes:
+            if isinstance(enqueued, Message):
+                self.emit_after("enqueue", enqueued, None)
+        return outcomes
 
     def held_ids(self, queue_name: str) -> set[str]:
         """The Redis ids of a queue's messages that threads of this process hold; outlives a consumer."""

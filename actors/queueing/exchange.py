@@ -10,27 +10,37 @@ from actors.queueing.commands import Command, execute, execute_async
 
 Outcome = TypeVar("Outcome")
 
-#: Yields the commands of a round trip, is sent their answers, and returns what came of it all.
+#: Yields the commands of a round trip, is sent their answers or thrown what came instead, and returns the outcome.
 Exchange = Generator[Sequence[Command], Sequence[Any], Outcome]
 
 
 def run(client: redis.Redis, exchange: Exchange[Outcome]) -> Outcome:
-    """Raises what the exchange raises, and what `execute` does."""
+    """Raises what the exchange raises, and what of `execute` it does not catch."""
     try:
         commands = next(exchange)
         while True:
-            commands = exchange.send(execute(client, commands))
+            try:
+                answers = execute(client, commands)
+            except redis.RedisError as error:
+                commands = exchange.throw(error)
+            else:
+                commands = exchange.send(answers)
     except StopIteration as end:
         outcome: Outcome = end.value
         return outcome
 
 
 async def run_async(client: redis.asyncio.Redis, exchange: Exchange[Outcome]) -> Outcome:
-    """Raises what the exchange raises, and what `execute_async` does."""
+    """Raises what the exchange raises, and what of `execute_async` it does not catch."""
     try:
         commands = next(exchange)
         while True:
-            commands = exchange.send(await execute_async(client, commands))
+            try:
+                answers = await execute_async(client, commands)
+            except (redis.RedisError, OSError) as error:
+                commands = exchange.throw(error)
+            else:
+                commands = exchange.send(answers)
     except StopIteration as end:
         outcome: Outcome = end.value
         return outcome

@@ -50,7 +50,7 @@ def test_a_task_that_was_cancelled_before_a_worker_takes_it_is_not_begun(client:
     message = client.message("generate", **LONG)
 
     client.cancel(message)
-    client._enqueue(message)
+    client._sender.send(message)
 
     with pytest.raises(TaskCancelled, match="generate was not begun: it was cancelled"):
         client.result(message)

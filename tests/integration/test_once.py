@@ -24,7 +24,7 @@ def test_a_task_that_is_delivered_again_is_acknowledged_and_not_run(client: Clie
     message = client.send("generate", **RANDOM)
     result = client.result(message)
 
-    client._enqueue(message)
+    client._sender.send(message)
 
     wait_until(lambda: _is_acknowledged(cluster), "the second delivery is acknowledged")
     assert client.result(message) == result

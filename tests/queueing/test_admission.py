@@ -4,6 +4,7 @@ import asyncio
 import math
 import pickle
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -166,6 +167,74 @@ async def test_an_asyncio_client_is_told_of_a_missing_input(client: Client, brok
     async with AsyncClient(client._settings, broker) as gateway:
         with pytest.raises(InputNotFound):
             await gateway.send("embed", model="org/a", texts={"$blob": "0" * 64, "as": "json"})
+
+
+async def test_who_leaves_a_client_is_told_of_everything_that_was_on_its_way(
+    unlimited: Client, broker: ClusterBroker, queue_redis: redis.Redis
+) -> None:
+    async with AsyncClient(unlimited._settings, broker) as gateway:
+        sends = [asyncio.create_task(gateway.send("embed", **TASK)) for _ in range(250)]
+        await sends[0]
+
+    assert [type(each) for each in await asyncio.gather(*sends)] == [Message] * 250
+    assert _waiting(queue_redis) == 250
+
+
+async def test_a_task_whose_input_is_gone_takes_no_others_place(
+    client: Client, broker: ClusterBroker, queue_redis: redis.Redis
+) -> None:
+    gone: dict[str, Any] = {"model": "org/a", "texts": {"$blob": "0" * 64, "as": "json"}}
+    async with AsyncClient(client._settings, broker) as gateway:
+        sends = [gateway.send("embed", **fields, timeout=60) for fields in (gone, TASK, gone, TASK, TASK)]
+        outcomes = await asyncio.gather(*sends, return_exceptions=True)
+
+    assert [type(outcome) for outcome in outcomes] == [InputNotFound, Message, InputNotFound, Message, Message]
+    assert _waiting(queue_redis) == 3
+
+
+async def test_that_nobody_can_tell_how_full_a_lane_is_fails_no_task_that_was_sent_with_a_refused_one(
+    client: Client, broker: ClusterBroker, queue_redis: redis.Redis
+) -> None:
+    for _ in range(3):
+        client.send("embed", **TASK)
+    queue_redis.set(keys.service("org/a"), "what is no hash cannot be read")
+    async with AsyncClient(client._settings, broker) as gateway:
+        sends = [gateway.send("embed", **{**TASK, "model": model}) for model in ("org/a", "org/b")]
+        full, sent = await asyncio.gather(*sends, return_exceptions=True)
+
+    assert isinstance(full, QueueFull)
+    assert full.retry_after == LEAST_RETRY_SECONDS
+    assert isinstance(sent, Message)
+
+
+async def test_a_lane_that_cannot_be_read_refuses_its_own_tasks_only(
+    client: Client, broker: ClusterBroker, queue_redis: redis.Redis
+) -> None:
+    queue_redis.set(keys.ready("inference.normal.org/b"), "no list")
+    async with AsyncClient(client._settings, broker) as gateway:
+        sends = [gateway.send("embed", **{**TASK, "model": model}) for model in ("org/a", "org/b", "org/c")]
+        outcomes = await asyncio.gather(*sends, return_exceptions=True)
+
+    assert [type(outcome) for outcome in outcomes] == [Message, redis.ResponseError, Message]
+    assert (_waiting(queue_redis), _waiting(queue_redis, "inference.normal.org/c")) == (1, 1)
+
+
+@pytest.mark.parametrize("model", ["org/a", "org/a.msgs"], ids=["with a lane", "without"])
+def test_idempotency_keys_do_not_get_more_tasks_in_than_there_is_room_for(
+    client: Client, queue_redis: redis.Redis, model: str
+) -> None:
+    def send(number: int) -> bool:
+        try:
+            client.send("embed", model=model, texts=["a text"], idempotency_key=f"order {number}")
+        except QueueFull:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        sent = list(threads.map(send, range(24)))
+
+    lane = LANE if model == "org/a" else keys.INFERENCE_QUEUE
+    assert sum(sent) == _waiting(queue_redis, lane) == 3
 
 
 def test_plain_sends_are_never_refused(client: Client, broker: ClusterBroker, queue_redis: redis.Redis) -> None:
