@@ -9,7 +9,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from monitor.core.table import Cell
-from monitor.tui.tones import TONE_CLASSES, draw_cells
+from monitor.tui.tones import TONE_CLASSES, draw_line
 
 #: The pages by their keys 1 to 7.
 PAGES = {
@@ -43,8 +43,7 @@ class TabLine(Widget):
     def render_line(self, y: int) -> Strip:
         """The whole widget: it is one line high."""
         mode = Cell(" actions on" if self.may_act else " read-only", "warn" if self.may_act else "faint")
-        line = draw_cells(self, (*self._names(), mode))
-        return line.adjust_cell_length(self.size.width, self.rich_style)
+        return draw_line(self, (*self._names(), mode), self.size.width)
 
     def on_click(self, event: Click) -> None:
         """The page under the pointer is chosen."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from itertools import groupby
+from operator import attrgetter
 from typing import get_args
 
 from rich.segment import Segment
@@ -17,6 +18,8 @@ DIM = Style(dim=True)
 #: The component classes of a widget that draws cells.
 TONE_CLASSES = frozenset(f"tone-{tone}" for tone in get_args(Tone))
 
+_TONE = attrgetter("tone")
+
 
 def draw_cells(widget: Widget, cells: Iterable[Cell]) -> Strip:
     """The cells one after the other, those of one tone in one segment: what a frame costs is the number of segments.
@@ -25,5 +28,10 @@ def draw_cells(widget: Widget, cells: Iterable[Cell]) -> Strip:
     """
     return Strip(
         Segment("".join(cell.text for cell in run), widget.get_component_rich_style(f"tone-{tone}"))
-        for tone, run in groupby(cells, key=lambda cell: cell.tone)
+        for tone, run in groupby(cells, key=_TONE)
     )
+
+
+def draw_line(widget: Widget, cells: Iterable[Cell], width: int) -> Strip:
+    """The same as a line of so many cells; what is left of it looks like the widget's plain text."""
+    return draw_cells(widget, cells).adjust_cell_length(width, widget.get_component_rich_style("tone-plain"))
