@@ -4,10 +4,9 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import replace
 
-from monitor.core.changes import Changes
 from monitor.core.event import Event, EventKind
 from monitor.core.formatting import format_count
-from monitor.core.snapshot import LaneView, Snapshot, WorkerView
+from monitor.core.snapshot import Changes, LaneView, Snapshot, WorkerView
 from settings.records import WorkerRecord
 
 #: So many of each kind are kept, so that many loads do not push a lost worker out.
@@ -89,10 +88,15 @@ def _of_worker(before: WorkerView, now: WorkerView) -> Iterator[tuple[EventKind,
 def _of_record(before: WorkerRecord, now: WorkerRecord) -> Iterator[tuple[EventKind, str, str]]:
     if (is_in := now.state == "quarantined") != (before.state == "quarantined"):
         yield "quarantine" if is_in else "released", now.worker_id, ""
-    if now.models != before.models:
-        known, held = ({(model.model, model.loaded_at) for model in each.models} for each in (before, now))
+    known, held = _held(before), _held(now)
+    if known != held:
         yield from (("unloaded", model, now.worker_id) for model, _ in sorted(known - held))
         yield from (("loaded", model, now.worker_id) for model, _ in sorted(held - known))
+
+
+def _held(record: WorkerRecord) -> set[tuple[str, float]]:
+    """The models in memory and when they came there; to compare their records takes three times as long."""
+    return {(model.model, model.loaded_at) for model in record.models}
 
 
 def _of_lanes(before: dict[str, int], now: tuple[LaneView, ...]) -> Iterator[tuple[EventKind, str, str]]:

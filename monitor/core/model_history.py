@@ -10,6 +10,9 @@ WINDOW_SECONDS, PART_SECONDS = 600.0, 10.0
 
 Event = Literal["load", "unload", "swap", "use"]
 
+#: Models in memory by what tells one stay of a model from the next: its name, its revision, and since when.
+Stays = dict[tuple[str, str, float], ModelRecord]
+
 
 class ModelHistory:
     """Compares the records of each worker, in order; the first sight of a worker counts for nothing."""
@@ -29,20 +32,13 @@ class ModelHistory:
 
     def compare(self, before: WorkerRecord, record: WorkerRecord, now: float) -> None:
         """Counts what has changed between two records of one worker."""
-        known = {_place(model): model for model in before.models}
-        held = {_place(model): model for model in record.models}
-        left = [model for place, model in known.items() if place not in held]
-        came = [model for place, model in held.items() if place not in known]
-        self._note("unload", left, now)
-        self._note("load", came, now)
-        if left and (came or record.loading):
-            self._making_room.add(record.worker_id)
-        if came and record.worker_id in self._making_room:
-            self._making_room.discard(record.worker_id)
-            self._note("swap", came, now)
+        known, held = _stays(before), _stays(record)
+        if known.keys() != held.keys():
+            self._note_moves(known, held, record, now)
         for place, model in held.items():
             uses = model.uses - (known[place].uses if place in known else 0)
-            self._note("use", [model], now, max(0, uses))
+            if uses > 0:
+                self._note("use", [model], now, uses)
 
     def counts(self, event: Event) -> dict[str, int]:
         """How often it happened to each model."""
@@ -52,8 +48,19 @@ class ModelHistory:
         """How much of the last ten minutes was watched."""
         return 0.0 if self._began is None else min(WINDOW_SECONDS, now - self._began)
 
+    def _note_moves(self, known: Stays, held: Stays, record: WorkerRecord, now: float) -> None:
+        left = [model for place, model in known.items() if place not in held]
+        came = [model for place, model in held.items() if place not in known]
+        self._note("unload", left, now)
+        self._note("load", came, now)
+        if left and (came or record.loading):
+            self._making_room.add(record.worker_id)
+        if came and record.worker_id in self._making_room:
+            self._making_room.discard(record.worker_id)
+            self._note("swap", came, now)
+
     def _note(self, event: Event, models: list[ModelRecord], now: float, times: int = 1) -> None:
-        if not models or not times:
+        if not models:
             return
         if not self._parts or now - self._parts[-1][0] > PART_SECONDS:
             self._parts.append((now, Counter()))
@@ -62,6 +69,5 @@ class ModelHistory:
             self._total[event, model.model] += times
 
 
-def _place(model: ModelRecord) -> tuple[str, str, float]:
-    """Tells one stay of a model in memory from the next."""
-    return model.model, model.revision, model.loaded_at
+def _stays(record: WorkerRecord) -> Stays:
+    return {(model.model, model.revision, model.loaded_at): model for model in record.models}

@@ -3,8 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 
-from monitor.core.changes import Changes
-from monitor.core.snapshot import RecentTask
+from monitor.core.snapshot import Changes, RecentTask
 from settings.records import TaskRecord, WorkerRecord
 
 #: So many are kept, the latest.

@@ -81,7 +81,7 @@ class Rewind:
         return bool(self._chapters) and at - self._chapters[-1].pages[-1].at < LEAST_SECONDS
 
     def _add(self, snapshot: Snapshot, at: float) -> None:
-        changes = self._changes.compare(snapshot.workers)
+        changes = self._changes.compare(snapshot)
         # Some sources make equal views anew at each reading.
         packed = _pack(snapshot, (now for before, now in changes.pairs if before != now))
         chapter = self._chapters[-1]

@@ -1,7 +1,7 @@
 """One reading of the cluster, as frozen values."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -39,14 +39,14 @@ class WorkerView:
     text: Annotated[bytes | None, Field(exclude=True)] = field(default=None, compare=False, repr=False)
     """The record as Redis holds it, where it comes from there."""
 
-    @cached_property
+    @property
     def word(self) -> str:
         """The one word for it: what it says, unless it has gone quiet."""
         if self.liveness != "live":
             return self.liveness
         return self.record.state if self.record else "unknown"
 
-    @cached_property
+    @property
     def gpu(self) -> DeviceRecord | None:
         """Its device, unless that is the host's own processor."""
         device = self.record.device if self.record else None
@@ -55,6 +55,23 @@ class WorkerView:
     def age_seconds(self, now: float | None) -> float:
         """The time since its last beat; none for a beat from the future, or when nobody knows the time."""
         return max(0.0, (now or 0.0) - self.beat_at)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What the workers of two readings differ in: those that have beaten, gone quiet or come, and those that left."""
+
+    before: tuple[WorkerView, ...]
+    now: tuple[WorkerView, ...]
+    pairs: tuple[tuple[WorkerView | None, WorkerView], ...] = ()
+    """Before and now; `None` for one that was not there before."""
+    left: tuple[WorkerView, ...] = ()
+
+    def beats(self) -> Iterator[tuple[str, WorkerRecord, WorkerRecord]]:
+        """Who has beaten, with the records before and now."""
+        for before, now in self.pairs:
+            if before and before.record and now.record and before.record is not now.record:
+                yield now.worker_id, before.record, now.record
 
 
 @dataclass(frozen=True)
@@ -186,10 +203,8 @@ class Snapshot:
     """What operators did last, the newest first."""
     events: tuple[Event, ...] = ()
     """What was seen to happen, the newest first."""
-
-    def count_workers(self, liveness: Liveness) -> int:
-        """How many workers are live, late or lost."""
-        return sum(worker.liveness == liveness for worker in self.workers)
+    changes: Annotated[Changes | None, Field(exclude=True)] = field(default=None, compare=False, repr=False)
+    """What its workers differ in from those of the reading before, where somebody has compared them."""
 
     @property
     def dead_letters(self) -> int:
