@@ -37,7 +37,7 @@ WHAT_TO_DO = "set REDIS_URL or pass --redis-url, or start one with `docker compo
 
 #: Records are trees, which go without the collector: with Python's own 700 it takes a quarter of the CPU time for
 #: looking through thousands of them again and again.
-NEW_OBJECTS_PER_COLLECTION = 50_000
+NEW_OBJECTS_PER_COLLECTION = 200_000
 
 #: How long a task may run in the demo.
 DEMO_TASK_SECONDS = 300.0
