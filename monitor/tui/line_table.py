@@ -6,15 +6,10 @@ place when rows come and go.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
-from rich.style import Style
 from textual.events import Click
-from textual.geometry import Region, Size
+from textual.geometry import Size
 from textual.message import Message
-from textual.reactive import Reactive, reactive
-from textual.scroll_view import ScrollView
-from textual.strip import Strip
 
 from monitor.core.formatting import format_count
 from monitor.core.selection import Selection
@@ -22,34 +17,20 @@ from monitor.core.snapshot import Snapshot
 from monitor.core.table import GAP, Cell, Layout, Table
 from monitor.core.view import View
 from monitor.tui.keys import bindings
+from monitor.tui.line_view import Line, LineView
 from monitor.tui.messages import CopyWanted
-from monitor.tui.tones import DIM, TONE_CLASSES, draw_line
-
-_CURSOR = Style(reverse=True)
 
 #: What stands before a row that is marked.
 MARK = "■"
 
 
-class _Line(NamedTuple):
-    cells: tuple[Cell, ...]
-    has_cursor: bool = False
-
-
-class LineTable(ScrollView, can_focus=True):
+class LineTable(LineView, can_focus=True):
     """Shows the `Table` that `make` makes of a snapshot, under a header that stays in place."""
 
-    COMPONENT_CLASSES = set(TONE_CLASSES)
     BINDINGS = bindings("table")
 
     #: The places of the table of keys that it has.
     key_places: tuple[str, ...] = ("table",)
-
-    #: Textual would lay the screen out, and draw all lines, for each row that comes or goes.
-    virtual_size = Reactive(Size(0, 0), repaint=False)
-
-    #: Set while the rows are not up to date.
-    dimmed: reactive[bool] = reactive(False)
 
     @dataclass
     class CursorMoved(Message):
@@ -77,7 +58,7 @@ class LineTable(ScrollView, can_focus=True):
         self._snapshot, self._view = Snapshot(), View()
         self._table = make(self._snapshot, self._view)
         self._layout: Layout | None = None
-        self._selection, self._room, self._drawn = Selection(), 0, dict[int, _Line]()
+        self._selection = Selection()
 
     def on_mount(self) -> None:
         self._remake()
@@ -129,26 +110,11 @@ class LineTable(ScrollView, can_focus=True):
         self._selection.follow(self._table.ids, self._all_ids)
         self._show_title(self._titled())
         self.virtual_size = Size(0, 1 + max(1, len(self._table.rows)))
-        self._refresh_changed()
+        self.refresh_changed()
 
     def _show_title(self, title: str) -> None:
         if title != self._title_shown:
             self.border_title = self._title_shown = title
-
-    def watch_virtual_size(self, before: Size, size: Size) -> None:
-        """Has the screen laid out anew only where this may change its height or the presence of its scrollbar."""
-        overflows = size.height > self.container_size.height
-        if self.styles.is_auto_height or size.height < before.height or overflows != self.show_vertical_scrollbar:
-            self.refresh(layout=True)
-        elif overflows:
-            self.vertical_scrollbar.window_virtual_size = size.height
-
-    def _refresh_changed(self) -> None:
-        """Has those lines drawn anew that are no longer as they were drawn last."""
-        _, _, self._room, height = self.scrollable_content_region
-        changed = [y for y in range(height) if self._drawn.get(y) != self._line(y)]
-        if changed:
-            self.refresh(*(Region(0, y, self._room, 1) for y in changed))
 
     def _all_ids(self) -> Sequence[str]:
         """Those of the hidden rows too."""
@@ -247,25 +213,13 @@ class LineTable(ScrollView, can_focus=True):
         if self.cursor_id is not None:
             self.post_message(self.Opened(self.id or "", self.cursor_id))
 
-    def render_lines(self, crop: Region) -> list[Strip]:
-        """Its lines; how wide they are costs too much to be asked for each."""
-        self._room = self.scrollable_content_region.width
-        return super().render_lines(crop)
-
-    def render_line(self, y: int) -> Strip:
-        """The line `y` of the widget, as Textual's Line API asks for it."""
-        line = self._drawn[y] = self._line(y)
-        strip = draw_line(self, line.cells, self._room)
-        if line.has_cursor:
-            strip = strip.apply_style(_CURSOR)
-        return strip.apply_style(DIM) if self.dimmed else strip
-
-    def _line(self, y: int) -> _Line:
+    def line_at(self, y: int) -> Line:
+        """The header, or a row."""
         if y == 0:
-            return _Line(self._arranged().header if self._table.rows else ())
+            return Line(self._arranged().header if self._table.rows else ())
         index = y - 1 + self.scroll_offset.y
         has_cursor = self.has_focus and index == self._selection.place and bool(self._table.rows)
-        return _Line(self._row(index), has_cursor)
+        return Line(self._row(index), has_cursor)
 
     def _row(self, index: int) -> tuple[Cell, ...]:
         if index < len(self._table.rows):
@@ -276,6 +230,6 @@ class LineTable(ScrollView, can_focus=True):
         return (Cell(" " * GAP + self._table.empty, "faint"),) if index == 0 else ()
 
     def _arranged(self) -> Layout:
-        if self._layout is None or self._layout.room != self._room:
-            self._layout = Layout(self._table, self._room)
+        if self._layout is None or self._layout.room != self.room:
+            self._layout = Layout(self._table, self.room)
         return self._layout
