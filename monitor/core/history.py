@@ -62,11 +62,13 @@ class History:
 
     def _watch_workers(self, changes: Changes, now: float) -> None:
         self._tasks_seconds = []
-        for _, before, record in changes.beats():
+        for beat in changes.beats:
+            _, before, record, _ = beat
             self._done += max(0, record.done - before.done)
             self._failed += max(0, record.failed - before.failed)
-            self._models.compare(before, record, now)
-            self._tasks_seconds.extend(_in_hand_seconds(before, record))
+            self._models.compare(beat, now)
+            if before.running:
+                self._tasks_seconds.extend(_in_hand_seconds(before, record))
 
     def _trends_of_minute(self) -> Trends:
         first, last = self._moments[0], self._moments[-1]

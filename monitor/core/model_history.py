@@ -3,6 +3,7 @@
 from collections import Counter, deque
 from typing import Literal
 
+from monitor.core.snapshot import Beat
 from settings.records import ModelRecord, WorkerRecord
 
 #: What is counted is that of the last ten minutes, forgotten a part at a time.
@@ -30,15 +31,14 @@ class ModelHistory:
         while self._parts and now - self._parts[0][0] > WINDOW_SECONDS:
             self._total -= self._parts.popleft()[1]
 
-    def compare(self, before: WorkerRecord, record: WorkerRecord, now: float) -> None:
+    def compare(self, beat: Beat, now: float) -> None:
         """Counts what has changed between two records of one worker."""
-        known, held = _stays(before), _stays(record)
-        if known.keys() != held.keys():
-            self._note_moves(known, held, record, now)
-        for place, model in held.items():
-            uses = model.uses - (known[place].uses if place in known else 0)
-            if uses > 0:
-                self._note("use", [model], now, uses)
+        if beat.has_other_models:
+            self._compare_stays(beat.before, beat.now, now)
+            return
+        for before, model in zip(beat.before.models, beat.now.models, strict=True):
+            if model.uses > before.uses:
+                self._note("use", [model], now, model.uses - before.uses)
 
     def counts(self, event: Event) -> dict[str, int]:
         """How often it happened to each model."""
@@ -47,6 +47,13 @@ class ModelHistory:
     def watched_seconds(self, now: float) -> float:
         """How much of the last ten minutes was watched."""
         return 0.0 if self._began is None else min(WINDOW_SECONDS, now - self._began)
+
+    def _compare_stays(self, before: WorkerRecord, record: WorkerRecord, now: float) -> None:
+        known, held = _stays(before), _stays(record)
+        self._note_moves(known, held, record, now)
+        for place, model in held.items():
+            uses = model.uses - (known[place].uses if place in known else 0)
+            self._note("use", [model], now, max(0, uses))
 
     def _note_moves(self, known: Stays, held: Stays, record: WorkerRecord, now: float) -> None:
         left = [model for place, model in known.items() if place not in held]
@@ -60,7 +67,7 @@ class ModelHistory:
             self._note("swap", came, now)
 
     def _note(self, event: Event, models: list[ModelRecord], now: float, times: int = 1) -> None:
-        if not models:
+        if not models or not times:
             return
         if not self._parts or now - self._parts[-1][0] > PART_SECONDS:
             self._parts.append((now, Counter()))

@@ -1,8 +1,9 @@
 """One reading of the cluster, as frozen values."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from functools import cached_property
+from operator import attrgetter
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -20,6 +21,9 @@ Liveness = Literal["live", "late", "lost"]
 
 #: The backend of a device that is no GPU: its memory is the host's, which several workers share.
 _CPU = "cpu"
+
+#: What tells one stay of a model in memory from the next.
+_STAY = attrgetter("model", "revision", "loaded_at")
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,16 @@ class WorkerView:
         return max(0.0, (now or 0.0) - self.beat_at)
 
 
+class Beat(NamedTuple):
+    """A worker's record before and now."""
+
+    worker_id: str
+    before: WorkerRecord
+    now: WorkerRecord
+    has_other_models: bool
+    """Whether other models are in memory, or the same ones anew."""
+
+
 @dataclass(frozen=True)
 class Changes:
     """What the workers of two readings differ in: those that have beaten, gone quiet or come, and those that left."""
@@ -67,11 +81,15 @@ class Changes:
     """Before and now; `None` for one that was not there before."""
     left: tuple[WorkerView, ...] = ()
 
-    def beats(self) -> Iterator[tuple[str, WorkerRecord, WorkerRecord]]:
-        """Who has beaten, with the records before and now."""
-        for before, now in self.pairs:
-            if before and before.record and now.record and before.record is not now.record:
-                yield now.worker_id, before.record, now.record
+    @cached_property
+    def beats(self) -> tuple[Beat, ...]:
+        """Those that have beaten."""
+        pairs = ((now.worker_id, before.record, now.record) for before, now in self.pairs if before)
+        return tuple(
+            Beat(worker_id, before, now, [*map(_STAY, before.models)] != [*map(_STAY, now.models)])
+            for worker_id, before, now in pairs
+            if before and now and before is not now
+        )
 
 
 @dataclass(frozen=True)

@@ -134,8 +134,9 @@ class RedisSource:
         self._readings += 1
         self._redis = _redis_view(*about) if about else self._redis
         views = read_lanes(lists, counts, now, paused)
-        workers = self._workers.update(beats, zip(stale, texts[1:], strict=True), now)
-        snapshot = Snapshot(now, read_queues(names, lists, counts), workers, None, views, self._redis)
+        changes = self._workers.update(beats, zip(stale, texts[1:], strict=True), now)
+        queues = read_queues(names, lists, counts)
+        snapshot = Snapshot(now, queues, changes.now, None, views, self._redis, changes=changes)
         seen = replace(self._observer.observe(snapshot), paused=paused, audit=read_audit(audit))
         if page.page == "worker" and (history := self._observer.of_worker(page.about)):
             seen = replace(seen, histories={page.about: history})

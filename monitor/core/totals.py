@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from monitor.core.changes import ChangeWatch
 from monitor.core.snapshot import Snapshot, WorkerView
-from settings.records import DeviceRecord
 
 #: The words for workers, those that need a look first.
 ORDER = (
@@ -44,7 +43,7 @@ class TotalsWatch:
 
     def __init__(self) -> None:
         self._changes, self._states = ChangeWatch(), Counter[str]()
-        self._gpus, self._memory = 0, _Memory()
+        self._gpus = self._gpus_told = self._used = self._total = 0
 
     def sum_up(self, snapshot: Snapshot) -> Totals:
         """The sums of a reading."""
@@ -52,7 +51,6 @@ class TotalsWatch:
         self._count(1, (worker for _, worker in changes.pairs))
         self._count(-1, (worker for worker, _ in changes.pairs if worker))
         self._count(-1, changes.left)
-        is_told = self._memory.gpus > 0
         return Totals(
             workers={state: self._states[state] for state in ORDER if self._states[state]},
             waiting=sum(queue.ready for queue in snapshot.queues),
@@ -63,29 +61,18 @@ class TotalsWatch:
             delayed=sum(queue.delayed for queue in snapshot.queues),
             dead=snapshot.dead_letters,
             gpus=self._gpus,
-            gpus_untold=self._gpus - self._memory.gpus,
-            memory_used=self._memory.used if is_told else None,
-            memory_total=self._memory.total if is_told else None,
+            gpus_untold=self._gpus - self._gpus_told,
+            memory_used=self._used if self._gpus_told else None,
+            memory_total=self._total if self._gpus_told else None,
         )
 
     def _count(self, times: int, workers: Iterable[WorkerView]) -> None:
         for worker in workers:
             self._states[worker.word] += times
-            if gpu := worker.gpu:
-                self._gpus += times
-                self._memory.count(times, gpu)
-
-
-@dataclass
-class _Memory:
-    """The memory of the GPUs that tell both what is used and of how much."""
-
-    gpus: int = 0
-    used: int = 0
-    total: int = 0
-
-    def count(self, times: int, gpu: DeviceRecord) -> None:
-        if gpu.memory_used is not None and gpu.memory_total is not None:
-            self.gpus += times
-            self.used += times * gpu.memory_used
-            self.total += times * gpu.memory_total
+            if (gpu := worker.gpu) is None:
+                continue
+            self._gpus += times
+            if (used := gpu.memory_used) is not None and (total := gpu.memory_total) is not None:
+                self._gpus_told += times
+                self._used += times * used
+                self._total += times * total

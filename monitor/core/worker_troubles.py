@@ -1,6 +1,7 @@
 """What is wrong with single workers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 
 from monitor.core.changes import ChangeWatch
 from monitor.core.formatting import format_age, format_bytes, format_memory
@@ -12,6 +13,9 @@ from settings.records import DeviceRecord, WorkerRecord
 
 #: Those that do not beat.
 SILENT: tuple[Liveness, ...] = ("lost", "late")
+
+#: The order of silent workers.
+_SINCE = attrgetter("beat_at", "worker_id")
 
 #: More than this share of a device's memory in use is told.
 FULL_PERCENT = 95
@@ -38,7 +42,7 @@ class WorkerTroubles:
     def find_silent(self, snapshot: Snapshot) -> dict[str, Sequence[Trouble]]:
         """The lost and the late workers, first those that have been silent for longest."""
         self._observe(snapshot)
-        silent = sorted(self._silent.values(), key=lambda worker: (worker.beat_at, worker.worker_id))
+        silent = sorted(self._silent.values(), key=_SINCE)
         return {
             liveness: OnDemand(
                 [worker for worker in silent if worker.liveness == liveness],
@@ -71,14 +75,13 @@ def _of_silence(worker: WorkerView, age: str) -> Trouble:
     return Trouble("warn", "late", worker.worker_id, text)
 
 
-def _of_told(worker: WorkerView, task_seconds: float) -> Iterator[Trouble]:
+def _of_told(worker: WorkerView, task_seconds: float) -> Iterable[Trouble]:
     if worker.liveness == "lost":
-        return
-    if (record := worker.record) is None:
-        text = "beats, but its record is of another version: update the older side"
-        yield Trouble("warn", "version", worker.worker_id, text)
-    else:
-        yield from _of_record(worker, record, task_seconds)
+        return ()
+    if (record := worker.record) is not None:
+        return _of_record(worker, record, task_seconds)
+    text = "beats, but its record is of another version: update the older side"
+    return (Trouble("warn", "version", worker.worker_id, text),)
 
 
 def _of_record(worker: WorkerView, record: WorkerRecord, task_seconds: float) -> Iterator[Trouble]:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.changes import ChangeWatch
+from monitor.core.known_workers import LOST_FOR_SECONDS, KnownWorkers
 from monitor.core.observer import Observer
 from monitor.core.snapshot import LaneView, Snapshot, WorkerView
 from monitor.core.totals import TotalsWatch, sum_up
@@ -90,3 +91,31 @@ def test_what_a_reading_tells_of_changes_is_not_taken_for_another_one() -> None:
     assert [now.worker_id for _, now in watch.compare(only_b).pairs] == ["b"]
     assert [now.worker_id for _, now in watch.compare(first).pairs] == ["a"]
     assert watch.compare(replace(first, at=2.0)).pairs == ()
+
+
+BEATS = st.dictionaries(
+    st.sampled_from(NAMES),
+    st.tuples(st.sampled_from([0.0, 3.0, 10.0, 40.0, LOST_FOR_SECONDS + 1]), st.booleans()),
+)
+
+
+@given(st.lists(BEATS, max_size=8))
+def test_what_was_fetched_tells_what_has_changed(readings: list[dict[str, tuple[float, bool]]]) -> None:
+    known, watch, now = KnownWorkers(), ChangeWatch(), 10_000.0
+    for second, looks in enumerate(readings):
+        ages = sorted(((age, name.encode(), has_record) for name, (age, has_record) in looks.items()), reverse=True)
+        beats = {name: now - age for age, name, _ in ages}
+        texts = {name: record(name.decode()).to_json().encode() if has_record else None for _, name, has_record in ages}
+
+        stale = known.choose_stale(beats, now + second)
+        told = known.update(beats, [(name, texts[name]) for name in stale], now + second)
+        seen = watch.compare(Snapshot(workers=told.now))
+
+        assert set(map(named, told.pairs)) == set(map(named, seen.pairs))
+        assert told.left == seen.left
+        assert told.before == seen.before
+
+
+def named(pair: tuple[WorkerView | None, WorkerView]) -> tuple[int | None, int]:
+    before, now = pair
+    return before and id(before), id(now)
