@@ -9,7 +9,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from monitor.core.table import Cell
-from monitor.tui.tones import DIM, TONE_CLASSES, draw_line
+from monitor.tui.tones import DIM, ToneWidget
 
 _CURSOR = Style(reverse=True)
 
@@ -21,10 +21,11 @@ class Line(NamedTuple):
     has_cursor: bool = False
 
 
-class LineView(ScrollView):
+class LineView(ScrollView, ToneWidget):
     """Shows the lines that `line_at` gives; its height in full is its `virtual_size`."""
 
-    COMPONENT_CLASSES = set(TONE_CLASSES)
+    #: Textual asks the first base alone.
+    COMPONENT_CLASSES = ToneWidget.COMPONENT_CLASSES
 
     #: Textual would lay the screen out, and draw all lines, for each line that comes or goes.
     virtual_size = Reactive(Size(0, 0), repaint=False)
@@ -65,7 +66,7 @@ class LineView(ScrollView):
     def render_line(self, y: int) -> Strip:
         """The line `y` of the widget, as Textual's Line API asks for it."""
         line = self._drawn[y] = self.line_at(y)
-        strip = draw_line(self, line.cells, self.room)
+        strip = self.draw_line(line.cells, self.room)
         if line.has_cursor:
             strip = strip.apply_style(_CURSOR)
         return strip.apply_style(DIM) if self.dimmed else strip

@@ -5,16 +5,13 @@ from datetime import datetime
 
 from textual.reactive import reactive
 from textual.strip import Strip
-from textual.widget import Widget
 
 from monitor.core.table import GAP, Cell, cell
-from monitor.tui.tones import TONE_CLASSES, draw_cells, draw_line
+from monitor.tui.tones import ToneWidget
 
 
-class StatusLine(Widget):
+class StatusLine(ToneWidget):
     """Summary and address on the left, as many words as there is room for; freshness and time on the right."""
-
-    COMPONENT_CLASSES = set(TONE_CLASSES)
 
     summary: reactive[tuple[Cell, ...]] = reactive(())
     at: reactive[float | None] = reactive(None)
@@ -26,12 +23,12 @@ class StatusLine(Widget):
 
     def render_line(self, y: int) -> Strip:
         """The whole widget: it is one line high."""
-        right = draw_cells(self, (*_spaced(self.freshness), *_spaced(_time(self.at)), Cell(" " * GAP)))
+        right = self.draw_cells((*_spaced(self.freshness), *_spaced(_time(self.at)), Cell(" " * GAP)))
         room = self.size.width - right.cell_length
         words = (Cell("CLUSTER", "title"), *self.summary, self._address)
-        while len(words) > 1 and draw_cells(self, _spread(words)).cell_length > room:
+        while len(words) > 1 and self.draw_cells(_spread(words)).cell_length > room:
             words = words[:-1]
-        return Strip.join([draw_line(self, _spread(words), room), right])
+        return Strip.join([self.draw_line(_spread(words), room), right])
 
 
 def _spread(words: tuple[Cell, ...]) -> Iterator[Cell]:

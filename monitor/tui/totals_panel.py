@@ -2,18 +2,15 @@
 
 from textual.reactive import reactive
 from textual.strip import Strip
-from textual.widget import Widget
 
 from monitor.core.snapshot import Snapshot
 from monitor.core.totals import Totals, sum_up
 from monitor.core.totals_text import Line, totals_lines
-from monitor.tui.tones import DIM, TONE_CLASSES, draw_line
+from monitor.tui.tones import DIM, ToneWidget
 
 
-class TotalsPanel(Widget):
+class TotalsPanel(ToneWidget):
     """As many of its lines as its height has room for; the style sheet says how high it is."""
-
-    COMPONENT_CLASSES = set(TONE_CLASSES)
 
     #: Set while the sums are not up to date.
     dimmed: reactive[bool] = reactive(False)
@@ -35,5 +32,5 @@ class TotalsPanel(Widget):
 
     def render_line(self, y: int) -> Strip:
         """The line `y` of the widget, as Textual's Line API asks for it."""
-        strip = draw_line(self, self._lines[y] if y < len(self._lines) else (), self.size.width)
+        strip = self.draw_line(self._lines[y] if y < len(self._lines) else (), self.size.width)
         return strip.apply_style(DIM) if self.dimmed else strip
