@@ -37,7 +37,7 @@ WHAT_TO_DO = "set REDIS_URL or pass --redis-url, or start one with `docker compo
 
 #: Records are trees, which go without the collector: with Python's own 700 it takes a quarter of the CPU time for
 #: looking through thousands of them again and again.
-NEW_OBJECTS_PER_COLLECTION = 50_000
+NEW_OBJECTS_PER_COLLECTION = 100_000
 
 #: How long a task may run in the demo.
 DEMO_TASK_SECONDS = 300.0
@@ -169,6 +169,7 @@ def _read_until_ended(source: RecordingSource, interval_seconds: float) -> int:
 
 
 def _run_dashboard(watched: _Watched, options: Namespace) -> int:
+    gc.set_threshold(NEW_OBJECTS_PER_COLLECTION)
     try:
         from monitor.tui.app import ClusterMonitor  # noqa: PLC0415  # an extra that one reading does without
     except ModuleNotFoundError as error:
@@ -188,7 +189,6 @@ def _run_dashboard(watched: _Watched, options: Namespace) -> int:
     )
     if options.served_by is not None:
         end_with(options.served_by)
-    gc.set_threshold(NEW_OBJECTS_PER_COLLECTION)
     app.run()
     return app.return_code or HEALTHY
 

@@ -4,11 +4,9 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import replace
 
-from monitor.core.changes import Changes
 from monitor.core.event import Event, EventKind
 from monitor.core.formatting import format_count
-from monitor.core.snapshot import LaneView, Snapshot, WorkerView
-from settings.records import WorkerRecord
+from monitor.core.snapshot import Beat, Changes, LaneView, Snapshot
 
 #: So many of each kind are kept, so that many loads do not push a lost worker out.
 MOST_OF_A_KIND = 20
@@ -71,28 +69,23 @@ def _of_workers(changes: Changes) -> Iterator[tuple[EventKind, str, str]]:
     for before, worker in changes.pairs:
         if before is None:
             yield "came", worker.worker_id, worker.record.host if worker.record else ""
-        else:
-            yield from _of_worker(before, worker)
+        elif worker.liveness != before.liveness:
+            yield "back" if worker.liveness == "live" else worker.liveness, worker.worker_id, ""
+    for beat in changes.beats:
+        if (is_in := beat.now.state == "quarantined") != (beat.before.state == "quarantined"):
+            yield "quarantine" if is_in else "released", beat.worker_id, ""
+        if beat.has_other_models:
+            yield from _of_models(beat)
     for worker in changes.left:
         # A lost one goes from the list when it has been lost for long: that is no news.
         if worker.liveness != "lost":
             yield "left", worker.worker_id, ""
 
 
-def _of_worker(before: WorkerView, now: WorkerView) -> Iterator[tuple[EventKind, str, str]]:
-    if now.liveness != before.liveness:
-        yield "back" if now.liveness == "live" else now.liveness, now.worker_id, ""
-    if before.record and now.record:
-        yield from _of_record(before.record, now.record)
-
-
-def _of_record(before: WorkerRecord, now: WorkerRecord) -> Iterator[tuple[EventKind, str, str]]:
-    if (is_in := now.state == "quarantined") != (before.state == "quarantined"):
-        yield "quarantine" if is_in else "released", now.worker_id, ""
-    if now.models != before.models:
-        known, held = ({(model.model, model.loaded_at) for model in each.models} for each in (before, now))
-        yield from (("unloaded", model, now.worker_id) for model, _ in sorted(known - held))
-        yield from (("loaded", model, now.worker_id) for model, _ in sorted(held - known))
+def _of_models(beat: Beat) -> Iterator[tuple[EventKind, str, str]]:
+    known, held = ({(model.model, model.loaded_at) for model in each.models} for each in (beat.before, beat.now))
+    yield from (("unloaded", model, beat.worker_id) for model, _ in sorted(known - held))
+    yield from (("loaded", model, beat.worker_id) for model, _ in sorted(held - known))
 
 
 def _of_lanes(before: dict[str, int], now: tuple[LaneView, ...]) -> Iterator[tuple[EventKind, str, str]]:

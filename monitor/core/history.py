@@ -4,13 +4,12 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from monitor.core.changes import Changes
 from monitor.core.durations import Durations
 from monitor.core.model_history import ModelHistory
 from monitor.core.passive_workers import PassiveWorkers
 from monitor.core.rate_trend import RateTrend
 from monitor.core.recent_tasks import let_go
-from monitor.core.snapshot import Snapshot, Trends, WorkerHistory
+from monitor.core.snapshot import Changes, Snapshot, Trends, WorkerHistory
 from monitor.core.worker_history import WorkerHistories
 from settings.records import WorkerRecord
 
@@ -52,7 +51,7 @@ class History:
         trends = replace(
             self._trends_of_minute(),
             waits=self._durations.observe(snapshot.lanes, self._tasks_seconds, now),
-            passive=self._passive.observe(snapshot),
+            passive=self._passive.observe(snapshot, changes),
         )
         done, failed = self._done_trend.observe(now, self._done), self._failed_trend.observe(now, self._failed)
         return trends if trends.done_per_minute is None else replace(trends, done_trend=done, failed_trend=failed)
@@ -63,11 +62,13 @@ class History:
 
     def _watch_workers(self, changes: Changes, now: float) -> None:
         self._tasks_seconds = []
-        for _, before, record in changes.beats():
+        for beat in changes.beats:
+            _, before, record, _ = beat
             self._done += max(0, record.done - before.done)
             self._failed += max(0, record.failed - before.failed)
-            self._models.compare(before, record, now)
-            self._tasks_seconds.extend(_in_hand_seconds(before, record))
+            self._models.compare(beat, now)
+            if before.running:
+                self._tasks_seconds.extend(_in_hand_seconds(before, record))
 
     def _trends_of_minute(self) -> Trends:
         first, last = self._moments[0], self._moments[-1]

@@ -18,9 +18,10 @@ class Observer:
 
     def observe(self, snapshot: Snapshot) -> Snapshot:
         """Takes a reading in, and adds what it tells together with those before."""
-        changes = self._changes.compare(snapshot.workers)
+        changes = self._changes.compare(snapshot)
         return replace(
             snapshot,
+            changes=changes,
             trends=self._history.observe(snapshot, changes),
             events=self._events.observe(snapshot, changes),
             recent_tasks=self._recent.observe(changes),

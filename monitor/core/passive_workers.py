@@ -1,6 +1,6 @@
 """Workers that beat and take nothing, although tasks wait for what they hold."""
 
-from monitor.core.snapshot import Snapshot, WorkerView
+from monitor.core.snapshot import Changes, Snapshot, WorkerView
 from settings import keys
 
 #: A worker that has taken nothing for so long is told of; one that is well takes a task within a second or two.
@@ -14,21 +14,32 @@ class PassiveWorkers:
     """Watches the readings of one cluster, in order."""
 
     def __init__(self) -> None:
+        self._idle: dict[str, WorkerView] = {}
         self._since: dict[str, tuple[float, int]] = {}
         self._at = 0.0
 
-    def observe(self, snapshot: Snapshot) -> dict[str, float]:
+    def observe(self, snapshot: Snapshot, changes: Changes) -> dict[str, float]:
         """Takes a reading in; those that have been passive for long enough to be told, and for how many seconds."""
+        self._follow_idle(changes)
         now, waiting = snapshot.at or 0.0, waiting_by_model(snapshot)
         known = self._since if now - self._at <= GAP_SECONDS else {}
         self._at, self._since = now, {}
-        for worker in snapshot.workers if waiting else ():
-            if _is_idle(worker) and _holds_any(worker, waiting):
+        for worker in self._idle.values() if waiting else ():
+            if _holds_any(worker, waiting):
                 done = worker.record.done + worker.record.failed if worker.record else 0
                 before = known.get(worker.worker_id)
                 self._since[worker.worker_id] = before if before and before[1] == done else (now, done)
         told = ((worker_id, now - since) for worker_id, (since, _) in self._since.items())
         return {worker_id: seconds for worker_id, seconds in told if seconds >= PASSIVE_SECONDS}
+
+    def _follow_idle(self, changes: Changes) -> None:
+        for worker in changes.left:
+            self._idle.pop(worker.worker_id, None)
+        for _, worker in changes.pairs:
+            if _is_idle(worker):
+                self._idle[worker.worker_id] = worker
+            else:
+                self._idle.pop(worker.worker_id, None)
 
 
 def waiting_by_model(snapshot: Snapshot) -> dict[str, int]:

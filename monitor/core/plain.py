@@ -12,7 +12,7 @@ from monitor.core.queue_table import queue_table
 from monitor.core.snapshot import Snapshot
 from monitor.core.summary import summarise
 from monitor.core.table import GAP, Cell, Table, table_lines
-from monitor.core.totals import sum_up
+from monitor.core.totals import Totals, sum_up
 from monitor.core.totals_text import known_lines
 from monitor.core.trouble import Trouble
 from monitor.core.trouble_table import trouble_table
@@ -26,9 +26,10 @@ EXIT_CODE = "Exit code 1 for any ✖; ▲ alone are warnings, with exit code 0."
 
 def to_text(snapshot: Snapshot, troubles: Sequence[Trouble] = ()) -> str:
     """Aligned columns, each as wide as its content; what is wrong comes first."""
-    headline = "  ".join(word.text for word in _headline(snapshot))
+    sums = sum_up(snapshot)
+    headline = "  ".join(word.text for word in _headline(snapshot.at, sums))
     told = [[*_lines(trouble_table(troubles)), EXIT_CODE]] if troubles else []
-    totals = ["".join(piece.text for piece in line)[GAP:].rstrip() for line in known_lines(snapshot)]
+    totals = ["".join(piece.text for piece in line)[GAP:].rstrip() for line in known_lines(sums, snapshot.trends)]
     happened = [_lines(event_table(snapshot))] if snapshot.events or snapshot.audit else []
     blocks = ([headline, *totals], *told, _lines(queue_table(snapshot)), _lines(worker_table(snapshot)), *happened)
     return "\n\n".join("\n".join(lines) for lines in blocks)
@@ -44,10 +45,10 @@ def to_json(snapshot: Snapshot, troubles: Sequence[Trouble] = ()) -> str:
     return json.dumps({**known, **derived}, indent=2)
 
 
-def _headline(snapshot: Snapshot) -> tuple[Cell, ...]:
-    if snapshot.at is None:
-        return summarise(snapshot)
-    return Cell(f"{datetime.fromtimestamp(snapshot.at).astimezone():%Y-%m-%d %H:%M:%S%z}"), *summarise(snapshot)
+def _headline(at: float | None, sums: Totals) -> tuple[Cell, ...]:
+    if at is None:
+        return summarise(sums)
+    return Cell(f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M:%S%z}"), *summarise(sums)
 
 
 def _lines(table: Table) -> Iterator[str]:

@@ -3,8 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 
-from monitor.core.changes import Changes
-from monitor.core.snapshot import RecentTask
+from monitor.core.snapshot import Changes, RecentTask
 from settings.records import TaskRecord, WorkerRecord
 
 #: So many are kept, the latest.
@@ -19,8 +18,9 @@ class RecentTasks:
 
     def observe(self, changes: Changes) -> tuple[RecentTask, ...]:
         """Takes a reading in; the latest that have gone, first the newest."""
-        for worker_id, before, now in changes.beats():
-            self._recent.extendleft(RecentTask(worker_id, task, now.sent_at) for task in let_go(before, now))
+        for worker_id, before, now, _ in changes.beats:
+            if before.running:
+                self._recent.extendleft(RecentTask(worker_id, task, now.sent_at) for task in let_go(before, now))
         return tuple(self._recent)
 
 

@@ -76,7 +76,7 @@ class ReplaySource:
         """The next reading; a broken one ends the recording."""
         if self._next is not None:
             self._latest, self._next = self._next, None
-            changes = self._changes.compare(self._latest.workers)
+            changes = self._changes.compare(self._latest)
             self._histories.observe(changes, self._latest.at or 0.0)
             try:
                 self._next = self._reader.read()

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Literal
+from operator import attrgetter
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -20,6 +21,9 @@ Liveness = Literal["live", "late", "lost"]
 
 #: The backend of a device that is no GPU: its memory is the host's, which several workers share.
 _CPU = "cpu"
+
+#: What tells one stay of a model in memory from the next.
+_STAY = attrgetter("model", "revision", "loaded_at")
 
 
 @dataclass(frozen=True)
@@ -39,14 +43,14 @@ class WorkerView:
     text: Annotated[bytes | None, Field(exclude=True)] = field(default=None, compare=False, repr=False)
     """The record as Redis holds it, where it comes from there."""
 
-    @cached_property
+    @property
     def word(self) -> str:
         """The one word for it: what it says, unless it has gone quiet."""
         if self.liveness != "live":
             return self.liveness
         return self.record.state if self.record else "unknown"
 
-    @cached_property
+    @property
     def gpu(self) -> DeviceRecord | None:
         """Its device, unless that is the host's own processor."""
         device = self.record.device if self.record else None
@@ -55,6 +59,37 @@ class WorkerView:
     def age_seconds(self, now: float | None) -> float:
         """The time since its last beat; none for a beat from the future, or when nobody knows the time."""
         return max(0.0, (now or 0.0) - self.beat_at)
+
+
+class Beat(NamedTuple):
+    """A worker's record before and now."""
+
+    worker_id: str
+    before: WorkerRecord
+    now: WorkerRecord
+    has_other_models: bool
+    """Whether other models are in memory, or the same ones anew."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What the workers of two readings differ in: those that have beaten, gone quiet or come, and those that left."""
+
+    before: tuple[WorkerView, ...]
+    now: tuple[WorkerView, ...]
+    pairs: tuple[tuple[WorkerView | None, WorkerView], ...] = ()
+    """Before and now; `None` for one that was not there before."""
+    left: tuple[WorkerView, ...] = ()
+
+    @cached_property
+    def beats(self) -> tuple[Beat, ...]:
+        """Those that have beaten."""
+        pairs = ((now.worker_id, before.record, now.record) for before, now in self.pairs if before)
+        return tuple(
+            Beat(worker_id, before, now, [*map(_STAY, before.models)] != [*map(_STAY, now.models)])
+            for worker_id, before, now in pairs
+            if before and now and before is not now
+        )
 
 
 @dataclass(frozen=True)
@@ -186,10 +221,8 @@ class Snapshot:
     """What operators did last, the newest first."""
     events: tuple[Event, ...] = ()
     """What was seen to happen, the newest first."""
-
-    def count_workers(self, liveness: Liveness) -> int:
-        """How many workers are live, late or lost."""
-        return sum(worker.liveness == liveness for worker in self.workers)
+    changes: Annotated[Changes | None, Field(exclude=True)] = field(default=None, compare=False, repr=False)
+    """What its workers differ in from those of the reading before, where somebody has compared them."""
 
     @property
     def dead_letters(self) -> int:

@@ -10,7 +10,7 @@ import redis
 from monitor.core.address import shown_address
 from monitor.core.audit import ask_audit, read_audit
 from monitor.core.formatting import printable
-from monitor.core.known_workers import KnownWorkers
+from monitor.core.known_workers import KnownWorkers, read_beats
 from monitor.core.lane_reading import ask_lanes, read_lanes, read_queues
 from monitor.core.observer import Observer
 from monitor.core.page_reading import PageReading
@@ -115,7 +115,8 @@ class RedisSource:
             page.ask(pipeline)
             began = time.perf_counter()
             answers = pipeline.execute(raise_on_error=False)
-            (seconds, microseconds), beats, queues, lanes, stops, audit, *about = _untroubled(answers[:own])
+            (seconds, microseconds), told, queues, lanes, stops, audit, *about = _untroubled(answers[:own])
+            beats = read_beats(told)
             now = seconds + microseconds / 1e6
             page.take(answers[own:], now, time.perf_counter() - began)
             names = sorted(OWN_QUEUES.union(map(_text, queues)))
@@ -133,8 +134,9 @@ class RedisSource:
         self._readings += 1
         self._redis = _redis_view(*about) if about else self._redis
         views = read_lanes(lists, counts, now, paused)
-        workers = self._workers.update(beats, zip(stale, texts[1:], strict=True), now)
-        snapshot = Snapshot(now, read_queues(names, lists, counts), workers, None, views, self._redis)
+        changes = self._workers.update(beats, zip(stale, texts[1:], strict=True), now)
+        queues = read_queues(names, lists, counts)
+        snapshot = Snapshot(now, queues, changes.now, None, views, self._redis, changes=changes)
         seen = replace(self._observer.observe(snapshot), paused=paused, audit=read_audit(audit))
         if page.page == "worker" and (history := self._observer.of_worker(page.about)):
             seen = replace(seen, histories={page.about: history})
@@ -144,7 +146,8 @@ class RedisSource:
         """Adds what all pages need of the first round trip; returns how many questions that is."""
         pipeline.time()
         # The beats of all: they say who has gone, and cost little beside the records.
-        pipeline.zrange(keys.WORKERS, 0, -1, withscores=True)
+        # Not by zrange(), which would turn each of thousands of numbers into a text and back.
+        pipeline.execute_command("ZRANGE", keys.WORKERS, 0, -1, "WITHSCORES")
         pipeline.smembers(keys.QUEUES)
         pipeline.smembers(keys.LANES)
         pipeline.hgetall(keys.PAUSED)

@@ -1,17 +1,17 @@
 """The cluster in a few words."""
 
 from monitor.core.formatting import format_count
-from monitor.core.snapshot import Snapshot
 from monitor.core.table import Cell, Tone
+from monitor.core.totals import Totals
 
 
-def summarise(snapshot: Snapshot) -> tuple[Cell, ...]:
+def summarise(totals: Totals) -> tuple[Cell, ...]:
     """How many workers there are, and each kind of trouble that exists."""
-    workers = len(snapshot.workers)
+    workers = sum(totals.workers.values())
     troubles: tuple[tuple[str, int, str, Tone], ...] = (
-        ("▲", snapshot.count_workers("late"), "late", "warn"),
-        ("✖", snapshot.count_workers("lost"), "lost", "bad"),
-        ("✖", snapshot.dead_letters, "dead", "bad"),
+        ("▲", totals.workers.get("late", 0), "late", "warn"),
+        ("✖", totals.workers.get("lost", 0), "lost", "bad"),
+        ("✖", totals.dead, "dead", "bad"),
     )
     return (
         Cell(f"{format_count(workers)} worker{'' if workers == 1 else 's'}"),

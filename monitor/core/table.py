@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from monitor.core.formatting import cell_width, fit, printable
 
@@ -18,8 +18,7 @@ GAP = 2
 MEASURED_ROWS = 60
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """A text that is safe to show, and its tone."""
 
     text: str
@@ -81,6 +80,7 @@ class Layout:
         self.room = room
         self._first = tuple(islice(table.rows, measured))
         self._table = table
+        self._placed: dict[int, tuple[Cell, ...]] = {}
         self._widths = self._give_widths()
 
     @property
@@ -100,6 +100,12 @@ class Layout:
     def cuts(self, row: tuple[Cell, ...]) -> bool:
         """Whether some of the row's text has no room."""
         return any(cell_width(piece.text) > self._widths.get(index, 0) for index, piece in enumerate(row))
+
+    def row(self, index: int) -> tuple[Cell, ...]:
+        """A row of the table, placed."""
+        if index not in self._placed:
+            self._placed[index] = self.place(self._table.rows[index])
+        return self._placed[index]
 
     def place(self, row: tuple[Cell, ...]) -> tuple[Cell, ...]:
         """The row's cells in their final widths, with the gaps before them."""

@@ -7,7 +7,7 @@ from monitor.core.snapshot import Snapshot, Trends
 from monitor.core.sparkline import scale_top, sparkline
 from monitor.core.spread import Spread, format_spread
 from monitor.core.table import GAP, Cell
-from monitor.core.totals import Totals, sum_up
+from monitor.core.totals import Totals
 from monitor.core.worker_table import STATE_CELLS
 
 Line = tuple[Cell, ...]
@@ -27,9 +27,9 @@ LEAST_DONE, LEAST_FAILED = 10.0, 10.0
 _SPACE = Cell(" " * GAP)
 
 
-def totals_lines(snapshot: Snapshot, room: int) -> tuple[Line, ...]:
+def totals_lines(snapshot: Snapshot, totals: Totals, room: int) -> tuple[Line, ...]:
     """The lines for so many cells, each cut to them."""
-    workers, tasks, gpus, rates, times = _facts(snapshot)
+    workers, tasks, gpus, rates, times = _facts(snapshot, totals)
     if room < WIDE:
         return tuple(fit_line(line, room) for line in (workers, tasks, gpus, rates, times))
     half = room // 2
@@ -37,9 +37,8 @@ def totals_lines(snapshot: Snapshot, room: int) -> tuple[Line, ...]:
     return (*((*fit_line(left, half), *fit_line(right, room - half)) for left, right in pairs), fit_line(times, room))
 
 
-def known_lines(snapshot: Snapshot) -> tuple[Line, ...]:
+def known_lines(totals: Totals, trends: Trends) -> tuple[Line, ...]:
     """The lines that a single reading can tell, uncut, and the others once there is something to tell."""
-    totals, trends = sum_up(snapshot), snapshot.trends
     lines = [_workers(totals), _tasks(totals), _gpus(totals)]
     if trends.done_per_minute is not None:
         lines.append(_rates(trends))
@@ -48,12 +47,12 @@ def known_lines(snapshot: Snapshot) -> tuple[Line, ...]:
     return tuple(lines)
 
 
-def _facts(snapshot: Snapshot) -> tuple[Line, Line, Line, Line, Line]:
+def _facts(snapshot: Snapshot, totals: Totals) -> tuple[Line, Line, Line, Line, Line]:
     if snapshot.at is None:
         absent = Cell(ABSENT, "faint")
         workers, tasks, gpus, rates, times = ((*_label(word), absent) for word in LABELS)
         return workers, tasks, gpus, rates, times
-    totals, trends = sum_up(snapshot), snapshot.trends
+    trends = snapshot.trends
     return _workers(totals), _tasks(totals), _gpus(totals), _rates(trends), _times(trends)
 
 

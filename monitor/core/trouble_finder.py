@@ -1,7 +1,7 @@
 """The troubles of a reading, worst first."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from monitor.core.formatting import format_age, format_count, format_memory, printable
 from monitor.core.passive_workers import waiting_by_model, waiting_for
@@ -34,34 +34,40 @@ class TroubleFinder:
 
     def find(self, snapshot: Snapshot) -> tuple[Trouble, ...]:
         """Every trouble that a reading shows, worst first; many of a kind in one line."""
-        found: dict[str, list[Trouble]] = defaultdict(list)
-        for trouble in self._all(snapshot):
-            found[trouble.kind].append(trouble)
-        folded = (trouble for kind in KINDS for trouble in _fold(found.get(kind, [])))
+        found = self._by_kind(snapshot)
+        folded = (trouble for kind in KINDS for trouble in _fold(found.get(kind, ())))
         return tuple(sorted(folded, key=lambda trouble: trouble.severity != "bad"))
 
     def find_troubled(self, snapshot: Snapshot) -> dict[str, str]:
         """The kinds of troubles of each worker, lane, queue and model; a lane that stands still has its queue's too."""
         kinds: dict[str, list[str]] = defaultdict(list)
-        for trouble in self._all(snapshot):
-            kinds[trouble.about].append(trouble.kind)
+        for kind, troubles in self._by_kind(snapshot).items():
+            for trouble in troubles:
+                kinds[trouble.about].append(kind)
         still = {name: [kind for kind in found if kind in STANDING_STILL] for name, found in kinds.items()}
         for lane in snapshot.lanes:
             if still.get(lane.queue) and (lane.ready or lane.is_paused):
                 kinds[lane.name] += still[lane.queue]
         return {name: " ".join(dict.fromkeys(found)) for name, found in kinds.items()}
 
-    def _all(self, snapshot: Snapshot) -> Iterator[Trouble]:
+    def _by_kind(self, snapshot: Snapshot) -> Mapping[str, Sequence[Trouble]]:
+        """Those of silent workers, who may be thousands, are not yet put into words."""
+        found: dict[str, list[Trouble]] = defaultdict(list)
+        for trouble in self._put_into_words(snapshot):
+            found[trouble.kind].append(trouble)
+        return {**self._of_workers.find_silent(snapshot), **found}
+
+    def _put_into_words(self, snapshot: Snapshot) -> Iterator[Trouble]:
         yield from _of_redis(snapshot)
         yield from _of_queues(snapshot)
-        yield from self._of_workers.find(snapshot.workers, snapshot.at)
+        yield from self._of_workers.find_told(snapshot)
         yield from _of_passive(snapshot)
         yield from _of_lanes(snapshot)
         yield from _of_paused(snapshot)
         yield from _of_thrashing(snapshot)
 
 
-def _fold(troubles: list[Trouble]) -> list[Trouble]:
+def _fold(troubles: Sequence[Trouble]) -> Sequence[Trouble]:
     if len(troubles) <= MOST_OF_A_KIND:
         return troubles
     first, rest = troubles[0], len(troubles) - 1
@@ -116,9 +122,11 @@ def served_queues(worker: WorkerView) -> tuple[str, ...]:
 
 
 def _of_passive(snapshot: Snapshot) -> Iterator[Trouble]:
-    waiting = waiting_by_model(snapshot) if snapshot.trends.passive else {}
+    if not (passive := snapshot.trends.passive):
+        return
+    waiting = waiting_by_model(snapshot)
     for worker in snapshot.workers:
-        seconds = snapshot.trends.passive.get(worker.worker_id)
+        seconds = passive.get(worker.worker_id)
         if seconds is not None and (tasks := waiting_for(worker, waiting)):
             verb = "waits" if tasks == 1 else "wait"
             text = f"has taken nothing for {format_age(seconds)} although {_tasks(tasks)} {verb} for what it holds"

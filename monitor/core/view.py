@@ -1,10 +1,11 @@
 """What of a table a person wants to see, and in which order."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar
 
 from monitor.core.formatting import printable
+from monitor.core.on_demand import OnDemand
 from monitor.core.snapshot import Snapshot
 from monitor.core.table import Cell
 from monitor.core.words import Fields, narrow
@@ -51,26 +52,5 @@ def with_troubles(fields: Fields[T], view: View, name: Callable[[T], str]) -> di
     return {**fields, "trouble": lambda item: view.troubled.get(name(item), "")}
 
 
-class Rows(Sequence[tuple[Cell, ...]]):
-    """Rows that are made when they are drawn: of thousands one sees fifty."""
-
-    def __init__(self, items: Sequence[T], make: Callable[[T], tuple[Cell, ...]]) -> None:
-        self._items: Sequence[Any] = items
-        self._make: Callable[[Any], tuple[Cell, ...]] = make
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    @overload
-    def __getitem__(self, index: int) -> tuple[Cell, ...]: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[tuple[Cell, ...]]: ...
-
-    def __getitem__(self, index: int | slice) -> Any:
-        if isinstance(index, slice):
-            return [self._make(item) for item in self._items[index]]
-        return self._make(self._items[index])
-
-    def __iter__(self) -> Iterator[tuple[Cell, ...]]:
-        return map(self._make, self._items)
+#: Rows of a table that are made when they are drawn.
+Rows = OnDemand[tuple[Cell, ...]]

@@ -4,8 +4,7 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
-from monitor.core.changes import Changes
-from monitor.core.snapshot import Minute, StateChange, WorkerHistory, WorkerView
+from monitor.core.snapshot import Changes, Minute, StateChange, WorkerHistory, WorkerView
 from settings.records import WorkerRecord
 
 #: So many minutes are kept, the one that goes on included, and so many changes of state.
@@ -69,7 +68,7 @@ class WorkerHistories:
             for watched in self._watched.values():
                 watched.parts.append(_Part(now))
         for worker in changes.left:
-            del self._watched[worker.worker_id]
+            self._watched.pop(worker.worker_id, None)
         for _, worker in changes.pairs:
             if worker.worker_id not in self._watched:
                 self._watched[worker.worker_id] = _Watched(now)

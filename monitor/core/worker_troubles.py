@@ -1,12 +1,21 @@
 """What is wrong with single workers."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 
+from monitor.core.changes import ChangeWatch
 from monitor.core.formatting import format_age, format_bytes, format_memory
-from monitor.core.snapshot import WorkerView
+from monitor.core.on_demand import OnDemand
+from monitor.core.snapshot import Liveness, Snapshot, WorkerView
 from monitor.core.trouble import Trouble
 from settings.arriving import arriving_on
 from settings.records import DeviceRecord, WorkerRecord
+
+#: Those that do not beat.
+SILENT: tuple[Liveness, ...] = ("lost", "late")
+
+#: The order of silent workers.
+_SINCE = attrgetter("beat_at", "worker_id")
 
 #: More than this share of a device's memory in use is told.
 FULL_PERCENT = 95
@@ -20,20 +29,42 @@ class WorkerTroubles:
 
     def __init__(self, task_seconds: float) -> None:
         self._task_seconds = task_seconds
-        self._told: dict[str, tuple[WorkerView, tuple[Trouble, ...]]] = {}
+        self._changes = ChangeWatch()
+        self._silent: dict[str, WorkerView] = {}
+        self._told: dict[str, tuple[Trouble, ...]] = {}
 
-    def find(self, workers: Iterable[WorkerView], now: float | None) -> Iterator[Trouble]:
-        """Those of one reading; a late worker may have told of more before it fell silent."""
-        known, self._told = self._told, {}
-        for worker in workers:
-            told = known.get(worker.worker_id)
-            if told is None or told[0] is not worker:
-                told = worker, tuple(_of_told(worker, self._task_seconds))
-            self._told[worker.worker_id] = told
-            if worker.liveness != "live":
-                yield _of_silence(worker, format_age(worker.age_seconds(now)))
-            if told[1]:
-                yield from told[1]
+    def find_told(self, snapshot: Snapshot) -> Iterator[Trouble]:
+        """What workers have told, by their names; a late one may have told of trouble before it fell silent."""
+        self._observe(snapshot)
+        for worker_id in sorted(self._told):
+            yield from self._told[worker_id]
+
+    def find_silent(self, snapshot: Snapshot) -> dict[str, Sequence[Trouble]]:
+        """The lost and the late workers, first those that have been silent for longest."""
+        self._observe(snapshot)
+        silent = sorted(self._silent.values(), key=_SINCE)
+        return {
+            liveness: OnDemand(
+                [worker for worker in silent if worker.liveness == liveness],
+                lambda worker: _of_silence(worker, format_age(worker.age_seconds(snapshot.at))),
+            )
+            for liveness in SILENT
+        }
+
+    def _observe(self, snapshot: Snapshot) -> None:
+        changes = self._changes.compare(snapshot)
+        for worker in changes.left:
+            self._forget(worker)
+        for _, worker in changes.pairs:
+            self._forget(worker)
+            if worker.liveness in SILENT:
+                self._silent[worker.worker_id] = worker
+            if told := tuple(_of_told(worker, self._task_seconds)):
+                self._told[worker.worker_id] = told
+
+    def _forget(self, worker: WorkerView) -> None:
+        self._silent.pop(worker.worker_id, None)
+        self._told.pop(worker.worker_id, None)
 
 
 def _of_silence(worker: WorkerView, age: str) -> Trouble:
@@ -44,14 +75,13 @@ def _of_silence(worker: WorkerView, age: str) -> Trouble:
     return Trouble("warn", "late", worker.worker_id, text)
 
 
-def _of_told(worker: WorkerView, task_seconds: float) -> Iterator[Trouble]:
+def _of_told(worker: WorkerView, task_seconds: float) -> Iterable[Trouble]:
     if worker.liveness == "lost":
-        return
-    if (record := worker.record) is None:
-        text = "beats, but its record is of another version: update the older side"
-        yield Trouble("warn", "version", worker.worker_id, text)
-    else:
-        yield from _of_record(worker, record, task_seconds)
+        return ()
+    if (record := worker.record) is not None:
+        return _of_record(worker, record, task_seconds)
+    text = "beats, but its record is of another version: update the older side"
+    return (Trouble("warn", "version", worker.worker_id, text),)
 
 
 def _of_record(worker: WorkerView, record: WorkerRecord, task_seconds: float) -> Iterator[Trouble]:

@@ -19,8 +19,10 @@ from monitor.core.model_table import model_table
 from monitor.core.queue_table import queue_table
 from monitor.core.server_table import key_table, server_table
 from monitor.core.snapshot import Snapshot
+from monitor.core.summary import summarise
 from monitor.core.table import Cell, Table
 from monitor.core.task_table import task_table
+from monitor.core.totals import TotalsWatch, sum_up
 from monitor.core.trouble import Trouble
 from monitor.core.trouble_finder import TroubleFinder
 from monitor.core.trouble_table import ALL_IS_WELL, trouble_id, trouble_sentence, trouble_table
@@ -62,8 +64,9 @@ class Dashboard(Screen[None]):
     def __init__(self, address: str, task_seconds: float, may_act: bool) -> None:
         super().__init__()
         self._snapshot, self._finder = Snapshot(), TroubleFinder(task_seconds)
+        self._totals_watch, self._sums = TotalsWatch(), sum_up(Snapshot())
         self._status, self._tabs, self._banner = StatusLine(address), TabLine(), Banner()
-        self._tabs.may_act = may_act
+        self._status.summary, self._tabs.may_act = summarise(self._sums), may_act
         self._filter, self._misread = FilterBar(), Banner(id="misread")
         self.letters = LetterList(id="letter-list")
         workers = WorkerList("Workers", self._told(worker_table), id="workers")
@@ -128,7 +131,8 @@ class Dashboard(Screen[None]):
 
     def show_snapshot(self, snapshot: Snapshot, read_at: float | None) -> None:
         """Replaces all data; `read_at` is when they were read, for their ages may have gone on since."""
-        self._snapshot, self._status.snapshot = snapshot, replace(snapshot, at=read_at)
+        self._snapshot, self._sums = snapshot, self._totals_watch.sum_up(snapshot)
+        self._status.summary, self._status.at = summarise(self._sums), read_at
         self._give_events_room()
         self._show_page()
 
@@ -136,7 +140,7 @@ class Dashboard(Screen[None]):
         for table in self._pages[self.page]:
             table.show(self._snapshot)
         if self.page == "overview":
-            self._totals.show(self._snapshot)
+            self._totals.show(self._snapshot, self._sums)
             self._tell_trouble()
 
     def show_freshness(self, freshness: Freshness) -> None:

@@ -7,13 +7,9 @@ place when rows come and go.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from rich.style import Style
 from textual.events import Click
 from textual.geometry import Size
 from textual.message import Message
-from textual.reactive import reactive
-from textual.scroll_view import ScrollView
-from textual.strip import Strip
 
 from monitor.core.formatting import format_count
 from monitor.core.selection import Selection
@@ -21,26 +17,20 @@ from monitor.core.snapshot import Snapshot
 from monitor.core.table import GAP, Cell, Layout, Table
 from monitor.core.view import View
 from monitor.tui.keys import bindings
+from monitor.tui.line_view import Line, LineView
 from monitor.tui.messages import CopyWanted
-from monitor.tui.tones import DIM, TONE_CLASSES, draw_cells
-
-_CURSOR = Style(reverse=True)
 
 #: What stands before a row that is marked.
 MARK = "■"
 
 
-class LineTable(ScrollView, can_focus=True):
+class LineTable(LineView, can_focus=True):
     """Shows the `Table` that `make` makes of a snapshot, under a header that stays in place."""
 
-    COMPONENT_CLASSES = set(TONE_CLASSES)
     BINDINGS = bindings("table")
 
     #: The places of the table of keys that it has.
     key_places: tuple[str, ...] = ("table",)
-
-    #: Set while the rows are not up to date.
-    dimmed: reactive[bool] = reactive(False)
 
     @dataclass
     class CursorMoved(Message):
@@ -64,7 +54,7 @@ class LineTable(ScrollView, can_focus=True):
 
     def __init__(self, title: str, make: Callable[[Snapshot, View], Table], *, id: str) -> None:
         super().__init__(id=id)
-        self._title, self._make = title, make
+        self._title, self._title_shown, self._make = title, "", make
         self._snapshot, self._view = Snapshot(), View()
         self._table = make(self._snapshot, self._view)
         self._layout: Layout | None = None
@@ -118,9 +108,13 @@ class LineTable(ScrollView, can_focus=True):
     def _remake(self) -> None:
         self._table, self._layout = self._make(self._snapshot, self._view), None
         self._selection.follow(self._table.ids, self._all_ids)
-        self.border_title = self._titled()
+        self._show_title(self._titled())
         self.virtual_size = Size(0, 1 + max(1, len(self._table.rows)))
-        self.refresh()
+        self.refresh_changed()
+
+    def _show_title(self, title: str) -> None:
+        if title != self._title_shown:
+            self.border_title = self._title_shown = title
 
     def _all_ids(self) -> Sequence[str]:
         """Those of the hidden rows too."""
@@ -219,31 +213,23 @@ class LineTable(ScrollView, can_focus=True):
         if self.cursor_id is not None:
             self.post_message(self.Opened(self.id or "", self.cursor_id))
 
-    def render_line(self, y: int) -> Strip:
-        """The line `y` of the widget, as Textual's Line API asks for it."""
+    def line_at(self, y: int) -> Line:
+        """The header, or a row."""
+        if y == 0:
+            return Line(self._arranged().header if self._table.rows else ())
         index = y - 1 + self.scroll_offset.y
-        cells = self._header() if y == 0 else self._row(index)
-        strip = draw_cells(self, cells).adjust_cell_length(self._room, self.rich_style)
-        if y and self.has_focus and index == self._selection.place and self._table.rows:
-            strip = strip.apply_style(_CURSOR)
-        return strip.apply_style(DIM) if self.dimmed else strip
-
-    @property
-    def _room(self) -> int:
-        return self.scrollable_content_region.width
-
-    def _header(self) -> tuple[Cell, ...]:
-        return self._arranged().header if self._table.rows else ()
+        has_cursor = self.has_focus and index == self._selection.place and bool(self._table.rows)
+        return Line(self._row(index), has_cursor)
 
     def _row(self, index: int) -> tuple[Cell, ...]:
         if index < len(self._table.rows):
-            cells = self._arranged().place(self._table.rows[index])
+            cells = self._arranged().row(index)
             marks = self._selection.marks
             is_marked = bool(marks) and self._table.ids[index] in marks
-            return (Cell(MARK, "wait"), replace(cells[0], text=cells[0].text[1:]), *cells[1:]) if is_marked else cells
+            return (Cell(MARK, "wait"), cells[0]._replace(text=cells[0].text[1:]), *cells[1:]) if is_marked else cells
         return (Cell(" " * GAP + self._table.empty, "faint"),) if index == 0 else ()
 
     def _arranged(self) -> Layout:
-        if self._layout is None or self._layout.room != self._room:
-            self._layout = Layout(self._table, self._room)
+        if self._layout is None or self._layout.room != self.room:
+            self._layout = Layout(self._table, self.room)
         return self._layout

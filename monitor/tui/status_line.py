@@ -1,23 +1,20 @@
 """The first line of the screen: what is watched, how it does, how fresh that is."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from textual.reactive import reactive
 from textual.strip import Strip
-from textual.widget import Widget
 
-from monitor.core.snapshot import Snapshot
-from monitor.core.summary import summarise
 from monitor.core.table import GAP, Cell, cell
-from monitor.tui.tones import TONE_CLASSES, draw_cells
+from monitor.tui.tones import ToneWidget
 
 
-class StatusLine(Widget):
+class StatusLine(ToneWidget):
     """Summary and address on the left, as many words as there is room for; freshness and time on the right."""
 
-    COMPONENT_CLASSES = set(TONE_CLASSES)
-
-    snapshot: reactive[Snapshot] = reactive(Snapshot())
+    summary: reactive[tuple[Cell, ...]] = reactive(())
+    at: reactive[float | None] = reactive(None)
     freshness: reactive[Cell] = reactive(Cell(""))
 
     def __init__(self, address: str) -> None:
@@ -26,22 +23,21 @@ class StatusLine(Widget):
 
     def render_line(self, y: int) -> Strip:
         """The whole widget: it is one line high."""
-        right = draw_cells(self, (*_spaced(self.freshness), *_spaced(_time(self.snapshot)), Cell(" " * GAP)))
+        right = self.draw_cells((*_spaced(self.freshness), *_spaced(_time(self.at)), Cell(" " * GAP)))
         room = self.size.width - right.cell_length
-        words = (Cell("CLUSTER", "title"), *summarise(self.snapshot), self._address)
-        while len(words) > 1 and self._draw(words).cell_length > room:
+        words = (Cell("CLUSTER", "title"), *self.summary, self._address)
+        while len(words) > 1 and self.draw_cells(_spread(words)).cell_length > room:
             words = words[:-1]
-        return Strip.join([self._draw(words).adjust_cell_length(room, self.rich_style), right])
+        return Strip.join([self.draw_line(_spread(words), room), right])
 
-    def _draw(self, words: tuple[Cell, ...]) -> Strip:
-        return draw_cells(self, (piece for word in words for piece in _spaced(word)))
+
+def _spread(words: tuple[Cell, ...]) -> Iterator[Cell]:
+    return (piece for word in words for piece in _spaced(word))
 
 
 def _spaced(word: Cell) -> tuple[Cell, Cell]:
     return Cell(" " * GAP), word
 
 
-def _time(snapshot: Snapshot) -> Cell:
-    if snapshot.at is None:
-        return Cell("")
-    return Cell(f"{datetime.fromtimestamp(snapshot.at).astimezone():%H:%M:%S}")
+def _time(at: float | None) -> Cell:
+    return Cell("" if at is None else f"{datetime.fromtimestamp(at).astimezone():%H:%M:%S}")

@@ -6,10 +6,9 @@ from textual.events import Click
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
-from textual.widget import Widget
 
 from monitor.core.table import Cell
-from monitor.tui.tones import TONE_CLASSES, draw_cells
+from monitor.tui.tones import ToneWidget
 
 #: The pages by their keys 1 to 7.
 PAGES = {
@@ -26,10 +25,8 @@ PAGES = {
 MODE_COLUMNS = len(" actions on")
 
 
-class TabLine(Widget):
+class TabLine(ToneWidget):
     """`[2 Workers]` is the open one; the brackets tell so without colour."""
-
-    COMPONENT_CLASSES = set(TONE_CLASSES)
 
     @dataclass
     class Chosen(Message):
@@ -43,8 +40,7 @@ class TabLine(Widget):
     def render_line(self, y: int) -> Strip:
         """The whole widget: it is one line high."""
         mode = Cell(" actions on" if self.may_act else " read-only", "warn" if self.may_act else "faint")
-        line = draw_cells(self, (*self._names(), mode))
-        return line.adjust_cell_length(self.size.width, self.rich_style)
+        return self.draw_line((*self._names(), mode), self.size.width)
 
     def on_click(self, event: Click) -> None:
         """The page under the pointer is chosen."""

@@ -14,7 +14,7 @@ from tests.monitor.demo_example import demo_snapshot
 from tests.monitor.examples import CLUSTER
 from tests.monitor.fakes import FakeClock, ScriptedSource
 from tests.monitor.hostile import HOSTILE_STRINGS
-from tests.monitor.screen import check_golden, screen_text, wait_for, wait_for_text
+from tests.monitor.screen import check_golden, golden_svg, screen_text, wait_for, wait_for_text
 from tests.monitor.test_recording import recorded
 
 SIZES = [(80, 24), (120, 30), (160, 48)]
@@ -54,6 +54,20 @@ async def test_in_ascii_nothing_else_is_drawn(utc: None, size: tuple[int, int]) 
             await pilot.press(key)
             assert (await wait_for_text(pilot, words)).isascii()
             await pilot.press("escape")
+
+
+async def test_a_theme_chosen_later_looks_like_one_chosen_at_the_start(utc: None) -> None:
+    light, other = monitor(ScriptedSource(CLUSTER)), monitor(ScriptedSource(CLUSTER))
+    light.theme = "textual-light"
+    async with light.run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "● live", "gpu-01-42")
+        await pilot.pause()
+        wanted = golden_svg(light)
+
+    async with other.run_test(size=(120, 30)) as pilot:
+        await wait_for_text(pilot, "● live", "gpu-01-42")
+        other.theme = "textual-light"
+        await wait_for(pilot, lambda: golden_svg(other) == wanted, "it looks like the first")
 
 
 @pytest.mark.parametrize("text", [*HOSTILE_STRINGS, "▁▂▃▄▅▆▇█", "╭─╮│"])

@@ -8,7 +8,7 @@ import redis
 import redis.client
 from dramatiq.brokers.redis import RedisBroker
 
-from monitor.core.known_workers import LOST_FOR_SECONDS
+from monitor.core.known_workers import LOST_FOR_SECONDS, read_beats
 from monitor.core.snapshot import Snapshot
 from monitor.core.source import RedisSource
 from settings import keys
@@ -65,6 +65,12 @@ def test_a_worker_is_live_late_or_lost_by_its_last_beat_and_its_record(source: R
     snapshot = source.read()
 
     assert liveness(snapshot) == {"live": "live", "late": "late", "lost": "lost"}
+
+
+@pytest.mark.parametrize("answer", [[b"a", b"1.5", b"b", b"2"], [[b"a", 1.5], [b"b", 2.0]]], ids=["RESP2", "RESP3"])
+def test_beats_are_read_by_either_protocol_of_redis(answer: list[object]) -> None:
+    assert list(read_beats(answer).items()) == [(b"a", 1.5), (b"b", 2.0)]
+    assert read_beats([]) == {}
 
 
 def test_a_worker_is_the_same_object_until_it_beats_again_or_goes_quiet(source: RedisSource, cluster: Cluster) -> None:

@@ -20,7 +20,7 @@ def worker(name: str, **fields: Any) -> WorkerView:
 
 
 def lines(snapshot: Snapshot, room: int = 80) -> list[str]:
-    return ["".join(piece.text for piece in line).rstrip() for line in totals_lines(snapshot, room)]
+    return ["".join(piece.text for piece in line).rstrip() for line in totals_lines(snapshot, sum_up(snapshot), room)]
 
 
 def test_a_cluster_is_summed_up() -> None:
@@ -40,7 +40,8 @@ def test_a_cluster_is_summed_up() -> None:
 
 def test_workers_are_counted_by_state_with_glyph_word_and_tone_trouble_first() -> None:
     workers = (worker("a", state="busy"), worker("b", state="busy"), WorkerView("c", "late", 9.0, record("c")))
-    line = totals_lines(Snapshot(at=1.0, workers=workers), 80)[0]
+    snapshot = Snapshot(at=1.0, workers=workers)
+    line = totals_lines(snapshot, sum_up(snapshot), 80)[0]
 
     assert "".join(piece.text for piece in line).strip() == "workers  ▲ 1 late  ● 2 busy"
     assert Cell("▲ 1 late", "warn") in line
@@ -90,7 +91,7 @@ def test_percentiles_are_told_with_their_basis_and_a_dash_when_there_are_none() 
 @pytest.mark.parametrize("room", [60, 80, WIDE - 1, WIDE, 161])
 @pytest.mark.parametrize("snapshot", [CLUSTER, Snapshot(), Snapshot(at=1.0)])
 def test_every_line_is_as_wide_as_its_room(snapshot: Snapshot, room: int) -> None:
-    drawn = totals_lines(snapshot, room)
+    drawn = totals_lines(snapshot, sum_up(snapshot), room)
 
     assert len(drawn) == (3 if room >= WIDE else 5)
     assert {sum(cell_width(piece.text) for piece in line) for line in drawn} == {room}
