@@ -1,15 +1,15 @@
 """What the dashboard costs while it watches many workers, and while it is paused.
 
-`python -m benchmarks.monitor [--quick] [--json]` starts a Redis of its own with fabricated records, 20 % of which
-change each second, and the dashboard on a terminal of 160x48 that a thread reads empty. `--quick` measures for less
-time. A reading is known by its TIME, and its round trips by TIME and MGET, which nobody else sends.
+`python -m benchmarks.monitor [--quick] [--json] [--changing PERCENT]` starts a Redis of its own with fabricated
+records, 20 % of which change each second in their turn, and the dashboard on a terminal of 160x48 that a thread reads
+empty. `--quick` measures for less time. A reading is known by its TIME, and its round trips by TIME and MGET, which
+nobody else sends.
 """
 
 import argparse
 import json
 import os
 import pty
-import random
 import select
 import subprocess
 import sys
@@ -30,9 +30,6 @@ from settings.records import RECORD_TTL_SECONDS, DeviceRecord, ModelRecord, Work
 
 #: Workers, and lanes beside the queues' own lists.
 SIZES = ((200, 20), (1_000, 20), (5_000, 50))
-
-#: The share of the workers that beat in a second.
-CHANGING = 0.2
 
 COLUMNS, LINES = 160, 48
 WARM_UP_SECONDS, SETTLE_SECONDS, PATIENCE_SECONDS = 4.0, 2.0, 30.0
@@ -58,9 +55,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.monitor", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a minute instead of four")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--changing", type=int, default=20, metavar="PERCENT", help="of the workers, each second")
     options = parser.parse_args()
     seconds = 6.0 if options.quick else 30.0
-    measured = [measure(workers, lanes, seconds) for workers, lanes in SIZES]
+    measured = [measure(workers, lanes, options.changing, seconds) for workers, lanes in SIZES]
     if options.json:
         print(json.dumps({"machine": describe_machine(), "measured": [asdict(row) for row in measured]}, indent=2))
         return
@@ -73,13 +71,13 @@ def main() -> None:
         )
 
 
-def measure(workers: int, lanes: int, seconds: float) -> Measured:
+def measure(workers: int, lanes: int, changing_percent: int, seconds: float) -> Measured:
     """Watches a fabricated cluster for some seconds."""
     with (
         tempfile.TemporaryDirectory() as folder,
         own_redis(Path(folder)) as url,
         redis.Redis.from_url(url) as client,
-        _Beats(client, workers, lanes) as beats,
+        _Beats(client, workers, lanes, changing_percent) as beats,
         _Dashboard(url) as dashboard,
     ):
         first_paint = dashboard.wait_for_first_paint()
@@ -103,10 +101,10 @@ def measure(workers: int, lanes: int, seconds: float) -> Measured:
 
 
 class _Beats:
-    """Writes what workers write: at each second, the records of a fifth of them."""
+    """Writes what workers write: at each second, the records of some of them, whose turn it is."""
 
-    def __init__(self, client: redis.Redis, workers: int, lanes: int) -> None:
-        self._client, self._workers = client, workers
+    def __init__(self, client: redis.Redis, workers: int, lanes: int, changing_percent: int) -> None:
+        self._client, self._workers, self._changing = client, workers, workers * changing_percent // 100
         self._texts = [self._record(number) for number in range(workers)]
         with client.pipeline(transaction=False) as pipe:
             pipe.sadd(keys.QUEUES, keys.INFERENCE_QUEUE, keys.CONTROL_QUEUE)
@@ -145,9 +143,11 @@ class _Beats:
         return int(self._client.info("commandstats").get(f"cmdstat_{command}", {"calls": 0})["calls"])
 
     def _beat_until_ended(self) -> None:
-        chosen = random.Random(7)
+        first = 0
         while not self._ended.wait(1.0):
-            self._write(chosen.sample(range(self._workers), int(CHANGING * self._workers)), RECORD_TTL_SECONDS * 100)
+            turn = [number % self._workers for number in range(first, first + self._changing)]
+            self._write(turn, RECORD_TTL_SECONDS * 100)
+            first += self._changing
 
     def _write(self, numbers: "range | list[int]", ttl_seconds: int) -> None:
         now = time.time()
