@@ -140,7 +140,8 @@ class DeviceThread:
     # Everything below runs on the thread itself.
 
     def _run(self) -> None:
-        self._watchdog.watch(f"opening {self._name}", self._settings.model_load_timeout)
+        limit_seconds = self._settings.model_load_timeout + STUCK_MARGIN_SECONDS
+        self._watchdog.watch(f"opening {self._name}", limit_seconds)
         try:
             self._open()
         except BaseException as error:  # noqa: BLE001  # whoever waits in `start` gets it

@@ -20,6 +20,7 @@ from actors.engine.loading import Loading
 from actors.engine.tasks.classify import Classify
 from actors.engine.tasks.generate import Generate
 from actors.engine.tasks.row_watcher import RowWatcher
+from actors.engine.watchdog import Watchdog
 from actors.engine.work import Deliver, Job, Row, TextStream
 from actors.errors import (
     DeviceFaulty,
@@ -456,6 +457,17 @@ def test_loading_has_a_limit_of_its_own(start_engine: Callable[..., Engine], mon
     classify(engine, "text").future.result()
 
     assert list(dict.fromkeys(watched)) == [("computing", 130.0), ("loading", pytest.approx(1030, abs=1))]
+
+
+def test_a_short_limit_for_loads_leaves_a_device_its_time_to_open(
+    start_engine: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched: list[tuple[str, float]] = []
+    monkeypatch.setattr(Watchdog, "watch", lambda _, what, limit: watched.append((what.split()[0], limit)))
+
+    start_engine(model_load_timeout=1)
+
+    assert watched == [("opening", 31.0)]
 
 
 def test_a_load_that_takes_too_long_fails_its_task_and_not_its_process(
