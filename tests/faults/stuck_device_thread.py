@@ -3,7 +3,7 @@
 import ctypes
 from typing import Any
 
-from actors.engine import engine
+from actors.engine import device_thread
 from actors.engine.tasks.classify import Classify
 from settings.config import current_settings
 
@@ -19,5 +19,5 @@ def _hold_the_gil(task: Classify, *batch: Any) -> None:
     ctypes.PyDLL(None).sleep(FOR_EVER_SECONDS)
 
 
-engine.STUCK_MARGIN_SECONDS = LIMIT_SECONDS - current_settings().task_timeout
+device_thread.STUCK_MARGIN_SECONDS = LIMIT_SECONDS - current_settings().task_timeout
 Classify.compute = _hold_the_gil
