@@ -72,7 +72,8 @@ def note_service(pipe: Any, model: str, seconds: float, tasks: int) -> None:
 
 def ask_capacity(pipe: Any, model: str) -> None:
     """Adds to a pipeline what `read_capacity` needs; writes nothing."""
-    pipe.eval(_READ, 2, keys.DEVICES, keys.service(model), LIVE_SECONDS)
+    names, arguments = CapacityReader.words(model)
+    pipe.eval(_READ, len(names), *names, *arguments)
 
 
 def read_capacity(answer: Sequence[Any]) -> Capacity:

@@ -31,8 +31,11 @@ class Use:
     connect_timeout: float = 2.0
 
 
+#: The longest that a thread or an event loop waits for the answer to short commands.
+QUEUE_ANSWER_SECONDS = 5.0
+
 #: Enqueue, fetch, ack: short commands. A lost answer is told to the caller, who knows whether it may ask again.
-QUEUE = Use("cluster-queue", socket_timeout=5.0)
+QUEUE = Use("cluster-queue", socket_timeout=QUEUE_ANSWER_SECONDS)
 
 #: Results and streams: blocking reads of at most `RESULTS_BLOCK_SECONDS` each.
 RESULTS = Use("cluster-results", socket_timeout=10.0)

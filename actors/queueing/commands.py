@@ -10,8 +10,7 @@ import redis.asyncio
 from redis.commands.core import Script
 from redis.exceptions import NoScriptError
 
-#: How long an answer is waited for in asyncio, as a thread waits.
-EXCHANGE_SECONDS = 5.0
+from settings.connections import QUEUE_ANSWER_SECONDS
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def execute(client: redis.Redis, commands: Sequence[Command], *, at_once: bool =
 
 
 async def execute_async(
-    client: redis.asyncio.Redis, commands: Sequence[Command], timeout_seconds: float = EXCHANGE_SECONDS
+    client: redis.asyncio.Redis, commands: Sequence[Command], timeout_seconds: float = QUEUE_ANSWER_SECONDS
 ) -> list[Any]:
     """`execute` in asyncio, without `at_once`; raises what it raises, and OSError."""
     try:

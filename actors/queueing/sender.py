@@ -37,8 +37,8 @@ class Sender:
           CallerError: Why it was refused.
           redis.RedisError: When Redis does not answer; it may have been enqueued.
         """
-        (fault,) = self._input_faults([message])
-        return self._enqueue(message, fault)
+        self._check_inputs(message)
+        return self._enqueue(message)
 
     def send_once(self, message: Message[Any], idempotency_key: str) -> Message[Any]:
         """Returns the first message that was sent with the key; raises what `send` raises.
@@ -47,10 +47,10 @@ class Sender:
         """
         if first := self._sent_once.first(message.actor_name, idempotency_key):
             return first
-        (fault,) = self._input_faults([message])
+        self._check_inputs(message)
         (refusal,) = run(self._broker.client, self._admission.refusals([message], time.time(), of_all=True))
-        if reason := fault or refusal:
-            raise reason
+        if refusal:
+            raise refusal
         return self._sent_once.send(message, idempotency_key, self._enqueue)
 
     async def send_all(self, queues: redis.asyncio.Redis, messages: Sequence[Message[Any]]) -> list[Outcome]:
@@ -60,8 +60,8 @@ class Sender:
             faults = await asyncio.to_thread(self._input_faults, messages)
         return await run_async(queues, self._exchange(messages, faults))
 
-    def _enqueue(self, message: Message[Any], fault: Exception | None = None) -> Message[Any]:
-        (outcome,) = run(self._broker.client, self._exchange([message], [fault]))
+    def _enqueue(self, message: Message[Any]) -> Message[Any]:
+        (outcome,) = run(self._broker.client, self._exchange([message], [None]))
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
@@ -74,6 +74,10 @@ class Sender:
         _fill(outcomes, (yield from self._broker.sending(_undecided(messages, outcomes), self._max_depth)))
         _fill(outcomes, (yield from self._admission.refusals_of_full(_undecided(messages, outcomes))))
         return [outcome for outcome in outcomes if outcome]
+
+    def _check_inputs(self, message: Message[Any]) -> None:
+        if fault := self._input_faults([message])[0]:
+            raise fault
 
     def _input_faults(self, messages: Sequence[Message[Any]]) -> list[Exception | None]:
         """What is wrong with inputs that are not in the messages; those that are there are kept for longer."""

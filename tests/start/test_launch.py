@@ -132,7 +132,11 @@ def test_a_signal_ends_the_launcher_and_its_real_workers_gently(
     cluster = RedisSource(settings)
     command = [sys.executable, "-m", "actors.launch", "cpu:0", "cpu:1"]
     launcher = subprocess.Popen(command, cwd=repository, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    wait_until(lambda: len(cluster.read().workers) == 2, "both workers beat", timeout_seconds=60)
+
+    def count_live() -> int:
+        return sum(worker.liveness == "live" for worker in cluster.read().workers)
+
+    wait_until(lambda: count_live() == 2, "both workers beat", timeout_seconds=60)
     below = psutil.Process(launcher.pid).children(recursive=True)
 
     # To the whole group, as a terminal does.
