@@ -1,5 +1,6 @@
 """A worker process is killed while it runs a task."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,6 @@ from actors.errors import DeliveryLimitReached
 from actors.queueing.deliveries import LIMIT
 from settings import keys
 from settings.config import Settings
-from settings.records import WorkerRecord
 from tests.waiting import wait_until
 from tests.workers import BOOT_SECONDS, Workers
 
@@ -45,14 +45,17 @@ def start(settings: Settings, tmp_path: Path, model_folder: Path) -> Iterator[St
 
 @pytest.mark.timeout(300)
 @pytest.mark.usefixtures("forbids_keys")
-def test_the_task_of_a_killed_process_ends_on_another(settings: Settings, start: Start) -> None:
+def test_the_task_of_a_killed_process_ends_on_another(
+    settings: Settings, result_redis: redis.Redis, start: Start
+) -> None:
     client = Client(settings, create_broker(settings))
     both = [start("cpu:0"), start("cpu:1")]
-    for workers in both:
-        workers.wait_until_ready()
+    records = [record for workers in both for record in workers.wait_until_ready()]
     message = client.send("generate", **LONG)
-    wait_until(lambda: any(is_busy(workers) for workers in both), "the task runs")
-    (victim,) = [record for workers in both if (record := is_busy(workers))]
+    history = keys.deliveries(message.options["redis_message_id"])
+    wait_until(lambda: result_redis.llen(history), "the task runs")
+    (entry,) = result_redis.lrange(history, 0, -1)
+    (victim,) = [record for record in records if record.worker_id == json.loads(entry)["worker_id"]]
 
     psutil.Process(victim.pid).kill()
     killed_at = time.monotonic()
@@ -82,8 +85,3 @@ def test_a_task_that_kills_its_process_each_time_becomes_a_dead_letter(
     assert all(f" on {settings.host_name}/{device} at " in str(refusal.value) for device in devices)
     wait_until(lambda: queue_redis.zcard(keys.dead(message.options["lane"])) == 1, "the task is a dead letter")
     assert result_redis.llen(history) == LIMIT
-
-
-def is_busy(workers: Workers) -> WorkerRecord | None:
-    """The record of the process that runs something."""
-    return next((record for record in workers.records() if record.running), None)
