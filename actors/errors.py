@@ -102,7 +102,7 @@ class TaskCancelled(PermanentError):
 
 
 class DeliveryLimitReached(PermanentError):
-    """A task was given to several worker processes, one after another, and each ended before it did."""
+    """Several worker processes, one after another, ended before a task did that they had, the last one it alone."""
 
 
 class TransientError(ClusterError):

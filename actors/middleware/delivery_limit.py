@@ -31,7 +31,7 @@ class DeliveryLimit(Middleware):
         if self._claim.device:
             self._deliveries = Deliveries(result_backend(broker).client)
 
-    def note_all(self, messages: Sequence[Any], questions: Sequence[Command]) -> Sequence[Any]:
+    def note_all(self, messages: Sequence[Any], questions: Sequence[Command], *, alone: bool) -> Sequence[Any]:
         """Notes a delivery of each of these messages, ahead of the hook below, and answers `questions` about them.
 
         Raises:
@@ -39,7 +39,11 @@ class DeliveryLimit(Middleware):
         """
         assert self._deliveries is not None, "only a process with a device has tasks in hand"
         redis_ids = [message.options["redis_message_id"] for message in messages]
-        return self._deliveries.note_all(redis_ids, self._delivery(), questions)
+        return self._deliveries.note_all(redis_ids, self._delivery(), questions, alone=alone)
+
+    def is_suspect(self, message: Any) -> bool:
+        """Whether `note_all` left it out because its last delivery is to be alone in a process; told once."""
+        return self._deliveries is not None and self._deliveries.is_suspect(message.options["redis_message_id"])
 
     def before_process_message(self, broker: Broker, message: Any) -> None:
         """The thread that is about to run or begin the task."""
@@ -86,6 +90,6 @@ class DeliveryLimit(Middleware):
 def _refusal(unfinished: tuple[Delivery, ...]) -> DeliveryLimitReached:
     history = "; ".join(map(str, unfinished))
     return DeliveryLimitReached(
-        f"it was given to {len(unfinished)} worker processes that ended before it did: {history}. It may be what ends"
-        " them; send it again only if they ended for another reason"
+        f"it was given to {len(unfinished)} worker processes that ended before it did, the last time with nothing"
+        f" beside it: {history}. Send it again only if they ended for another reason"
     )

@@ -82,9 +82,7 @@ class EngineLife(Middleware):
         self._streams = StreamPublisher(result_backend(broker).client, self._settings.result_ttl)
         inputs = open_inputs(result_backend(broker).client, self._settings)
         surroundings = Surroundings(self._worker_id, device, engine, self._streams, inputs, self._settings)
-        tasks = TasksInHand(
-            cast("ClusterBroker", broker), surroundings, self._cancellations, self._delivery_limit.note_all
-        )
+        tasks = TasksInHand(cast("ClusterBroker", broker), surroundings, self._cancellations, self._delivery_limit)
         running = DeviceWorker(self._worker_id, device, engine, tasks)
         set_device_worker(running)
         client = cast("ClusterBroker", broker).client

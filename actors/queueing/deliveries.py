@@ -13,7 +13,8 @@ import redis
 from actors.queueing.commands import Command, call, command, execute
 from settings import keys
 
-#: A message with so many deliveries that did not end is not run again.
+#: A message with so many deliveries that did not end is not run again. The last of them is alone in its process, so
+#: that messages which were beside the culprit before are told from it.
 LIMIT = 3
 
 #: As long as dead letters are kept, whose history this is.
@@ -82,24 +83,39 @@ class Deliveries:
           redis.RedisError: When Redis does not answer.
         """
         if redis_id not in self._noted:
-            self.note_all([redis_id], delivery)
+            self.note_all([redis_id], delivery, alone=True)
         return self._noted.pop(redis_id)
 
     def note_all(
-        self, redis_ids: Sequence[str], delivery: Delivery, questions: Sequence[Command] = ()
+        self, redis_ids: Sequence[str], delivery: Delivery, questions: Sequence[Command] = (), *, alone: bool
     ) -> Sequence[Any]:
         """Notes one delivery of several messages; `note` then tells of each. Answers `questions` in one round trip.
+
+        The last delivery of a message is not noted unless it is `alone` in its process; `is_suspect` tells of it.
 
         Raises:
           redis.RedisError: When Redis does not answer.
         """
-        words = (LIMIT, json.dumps(asdict(delivery)), TTL_SECONDS, delivery.worker_id, self._since)
+        words = (
+            LIMIT if alone else LIMIT - 1,
+            json.dumps(asdict(delivery)),
+            TTL_SECONDS,
+            delivery.worker_id,
+            self._since,
+        )
         note = call(self._script, [keys.deliveries(redis_id) for redis_id in redis_ids], words)
         ended = self._take_ended()
         noted, *answers = execute(self._client, [note, *questions, *([command("DEL", *ended)] if ended else [])])
         for redis_id, unfinished in zip(redis_ids, noted, strict=True):
             self._noted[redis_id] = tuple(Delivery(**json.loads(entry)) for entry in unfinished)
         return answers[: len(questions)]
+
+    def is_suspect(self, redis_id: str) -> bool:
+        """Whether `note_all` left out the last delivery of a message; it is to be noted again, alone."""
+        if len(self._noted.get(redis_id, ())) != LIMIT - 1:
+            return False
+        del self._noted[redis_id]
+        return True
 
     def end(self, redis_id: str) -> None:
         """A delivery was acknowledged, rejected or replaced by a retry."""

@@ -46,7 +46,7 @@ class LaneConsumer(WakingConsumer):
         return self._has_left_some or time.monotonic() >= self._look_again_at or super()._has_arrivals()
 
     def _fetch(self, room: int) -> list[Message[Any]]:
-        if self.broker.restraint.takes_none or (self._worker and self._worker.tasks.is_stopping):
+        if self.broker.restraint.takes_none or (self._worker and self._worker.tasks.takes_none):
             return []
         is_busy, models = self.outstanding_message_count > 0, self._models()
         shunned = self.broker.restraint.shunned()

@@ -62,9 +62,17 @@ class InferenceTask:
         self._job: Job | None = None
         self._stream: Stream | None = None
         self._error: BaseException | None = None
-        self._claimed_at, self._due_at = time.monotonic(), _due_at(message)
-        self._is_claimed, self.is_refused = True, False
+        self._begun_at, self._due_at = time.monotonic(), _due_at(message)
+        self._is_claimed, self.is_refused, self._is_set_aside = True, False, False
         self._mutex = threading.Lock()
+
+    def set_aside(self) -> None:
+        """It waits for its turn, and fetches nothing meanwhile."""
+        self._is_set_aside = True
+
+    def take_up(self) -> None:
+        """Its turn has come."""
+        self._is_set_aside, self._begun_at = False, time.monotonic()
 
     @property
     def fetches_inputs(self) -> bool:
@@ -120,7 +128,7 @@ class InferenceTask:
         actor, now = self.message.actor_name, time.monotonic()
         if now > self._due_at:
             return DeadlineExceeded(f"{actor} was not begun: its deadline had passed {now - self._due_at:.1f} s before")
-        if now - self._claimed_at > (limit := self._in.settings.task_timeout):
+        if not self._is_set_aside and now - self._begun_at > (limit := self._in.settings.task_timeout):
             return StoreUnreachable(f"{actor} was not begun: its inputs were not there within TASK_TIMEOUT={limit} s")
         return None
 

@@ -8,12 +8,12 @@ after another, its results are stored in one round trip and acknowledged in anot
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, Protocol
 
 import redis
 from dramatiq import Message, MessageProxy
@@ -30,6 +30,7 @@ from actors.queueing.results import ClaimState, ResultBackend, result_backend
 from actors.serving.claimed_message import ClaimedMessage
 from actors.serving.crew import Crew
 from actors.serving.inference_task import InferenceTask, Surroundings
+from actors.serving.suspects import Suspects
 from settings import keys
 
 logger = logging.getLogger(__name__)
@@ -44,22 +45,36 @@ FETCHERS = 4
 #: How often tasks are looked at whose time may be over.
 TICK_SECONDS = 0.1
 
-#: Notes the deliveries of messages before their hooks ask for each, and runs commands in the same round trip.
-NoteAll = Callable[[Sequence[Any], Sequence[Command]], Sequence[Any]]
+
+class DeliveryNotes(Protocol):
+    """What counts deliveries; implemented by `actors.middleware.delivery_limit.DeliveryLimit`."""
+
+    def note_all(self, messages: Sequence[Any], questions: Sequence[Command], *, alone: bool) -> Sequence[Any]:
+        """Notes one of each message before its hook asks for it, and answers `questions` in the same round trip.
+
+        What is suspected of ending processes is not noted unless it is to be run with nothing beside it.
+
+        Raises:
+          redis.RedisError: When Redis does not answer.
+        """
+
+    def is_suspect(self, message: Any) -> bool:
+        """Whether it was left out for that; told once."""
 
 
 class TasksInHand:
     """Takes claimed messages from the consumer's thread and sees to them until they are acknowledged."""
 
     def __init__(
-        self, broker: ClusterBroker, surroundings: Surroundings, cancellations: Cancellations, note_all: NoteAll
+        self, broker: ClusterBroker, surroundings: Surroundings, cancellations: Cancellations, notes: DeliveryNotes
     ) -> None:
         self._broker, self._surroundings = broker, surroundings
-        self._cancellations, self._note_all = cancellations, note_all
+        self._cancellations, self._notes = cancellations, notes
         self._results: ResultBackend = result_backend(broker)
         self._changed = threading.Condition()
         self._in_hand: set[InferenceTask] = set()
-        self.is_stopping = False
+        self._suspects = Suspects()
+        self._is_stopping = False
         self._ended: SimpleQueue[InferenceTask | None] = SimpleQueue()
         self._next_tick_at = 0.0
         self._starters = ThreadPoolExecutor(STARTERS, thread_name_prefix="starter")
@@ -69,6 +84,11 @@ class TasksInHand:
 
     def __len__(self) -> int:
         return len(self._in_hand)
+
+    @property
+    def takes_none(self) -> bool:
+        """Whether what is claimed now would have to be given back."""
+        return self._is_stopping or self._suspects.want_the_process
 
     @property
     def models(self) -> set[str]:
@@ -82,20 +102,20 @@ class TasksInHand:
         return message.queue_name == keys.INFERENCE_QUEUE and message.actor_name in REQUESTS
 
     def take(self, messages: Iterable[Message[Any]]) -> bool:
-        """Begins tasks that were claimed; False when this process is stopping and they have to be given back."""
+        """Begins tasks that were claimed; False when it takes none and they have to be given back."""
         tasks = [InferenceTask(ClaimedMessage(message), self._surroundings) for message in messages]
         with self._changed:
-            if self.is_stopping:
+            if self.takes_none:
                 return False
             self._in_hand.update(tasks)
             self._starters.submit(self._begin_all, tasks)
         return True
 
     def stop(self, timeout_seconds: float) -> None:
-        """Takes no more, and waits for what is in hand, but not for ever."""
+        """Takes no more, and waits for what was begun, but not for ever; the rest goes back as the process ends."""
         with self._changed:
-            self.is_stopping = True
-            self._changed.wait_for(lambda: not self._in_hand, timeout_seconds)
+            self._is_stopping = True
+            self._changed.wait_for(lambda: len(self._in_hand) == len(self._suspects), timeout_seconds)
         self._starters.shutdown(wait=False, cancel_futures=True)
         self._fetchers.stop()
         self._readers.stop()
@@ -104,30 +124,46 @@ class TasksInHand:
 
     # What follows runs in a starter thread.
 
-    def _begin_all(self, tasks: Sequence[InferenceTask]) -> None:
+    def _begin_all(self, tasks: Sequence[InferenceTask], *, alone: bool = False) -> None:
         try:
             # Listened for before it is looked for, so that no cancelling falls between.
             self._cancellations.add(task.cancellation for task in tasks)
-            states = self._states_of(tasks)
+            states = self._states_of(tasks, alone)
         except Exception as error:
             logger.exception("%d task(s) cannot be begun.", len(tasks))
             for task in tasks:
                 self._refuse(task, error)
             return
-        complete = []
+        complete, suspects = [], []
         for task, state in zip(tasks, states, strict=True):
-            if task.fetches_inputs:
+            if self._notes.is_suspect(task.message):
+                suspects.append(task)
+            elif task.fetches_inputs:
                 crew = self._readers if task.reads_files else self._fetchers
                 crew.submit(partial(self._begin, [(task, state)]))
             else:
                 complete.append((task, state))
         self._begin(complete)
+        if suspects:
+            self._set_aside(suspects)
 
-    def _states_of(self, tasks: Sequence[InferenceTask]) -> Sequence[ClaimState]:
+    def _set_aside(self, suspects: Sequence[InferenceTask]) -> None:
+        logger.warning(
+            "%d task(s) were in hand as processes ended, and are run one by one with nothing beside them: %s.",
+            len(suspects),
+            ", ".join(task.message.message_id for task in suspects),
+        )
+        for task in suspects:
+            task.set_aside()
+        with self._changed:
+            self._suspects.add(task for task in suspects if task in self._in_hand)  # some may have expired
+            self._begin_next_suspect()
+
+    def _states_of(self, tasks: Sequence[InferenceTask], alone: bool) -> Sequence[ClaimState]:
         """They are to be run when Redis is away or full, or one task's key is not what it should be."""
         messages = [task.message for task in tasks]
         try:
-            return self._results.claim_states(messages, partial(self._note_all, messages))
+            return self._results.claim_states(messages, partial(self._notes.note_all, messages, alone=alone))
         except redis.RedisError as error:
             logger.warning("Whether %d task(s) are still to be run is not known: %s", len(tasks), error)
             self._cancellations.look_again()
@@ -230,8 +266,16 @@ class TasksInHand:
             task.message.clear_exception()
         with self._changed:
             self._in_hand.difference_update(tasks)
+            self._suspects.discard(tasks)
+            self._begin_next_suspect()
             self._changed.notify_all()
         self._broker.doorbell.event(keys.INFERENCE_QUEUE).set()
+
+    def _begin_next_suspect(self) -> None:
+        """Called with `_changed` held, by this thread and those that begin tasks."""
+        if not self._is_stopping and (suspect := self._suspects.next_of(len(self._in_hand))):
+            suspect.take_up()
+            self._starters.submit(self._begin_all, [suspect], alone=True)
 
 
 def _log_failure(message: MessageProxy, error: BaseException) -> None:

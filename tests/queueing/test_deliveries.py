@@ -47,7 +47,7 @@ def test_a_process_with_the_name_of_a_dead_one_is_another(queue_redis: redis.Red
 def test_a_delivery_that_ended_before_anybody_asked_for_it_is_forgotten_too(
     deliveries: Deliveries, queue_redis: redis.Redis
 ) -> None:
-    deliveries.note_all(["expired"], delivery(1))
+    deliveries.note_all(["expired"], delivery(1), alone=False)
     deliveries.end("expired")
     deliveries.forget_ended()
 
@@ -73,11 +73,28 @@ def test_several_messages_are_noted_together_and_told_of_one_by_one(
     for number in range(LIMIT):
         deliveries.note("poison", delivery(number))
 
-    deliveries.note_all(["poison", "good"], delivery(LIMIT))
+    deliveries.note_all(["poison", "good"], delivery(LIMIT), alone=False)
 
     assert deliveries.note("good", delivery(LIMIT)) == ()
     assert len(deliveries.note("poison", delivery(LIMIT))) == LIMIT
     assert queue_redis.llen(keys.deliveries("good")) == 1
+
+
+def test_the_last_delivery_of_a_message_is_not_noted_beside_others(
+    deliveries: Deliveries, queue_redis: redis.Redis
+) -> None:
+    for number in range(LIMIT - 1):
+        deliveries.note_all(["suspect", f"neighbour {number}"], delivery(number), alone=False)
+
+    deliveries.note_all(["suspect", "good"], delivery(LIMIT), alone=False)
+
+    assert deliveries.is_suspect("suspect")
+    assert not deliveries.is_suspect("good")
+    assert queue_redis.llen(keys.deliveries("suspect")) == LIMIT - 1
+    deliveries.note_all(["suspect"], delivery(LIMIT), alone=True)
+    assert not deliveries.is_suspect("suspect")
+    assert deliveries.note("suspect", delivery(LIMIT)) == ()
+    assert queue_redis.llen(keys.deliveries("suspect")) == LIMIT
 
 
 def test_what_ended_last_is_forgotten_at_the_end(deliveries: Deliveries, queue_redis: redis.Redis) -> None:

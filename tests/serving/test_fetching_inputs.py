@@ -18,13 +18,13 @@ from actors.inference import embed
 from actors.payloads import Request, is_reference
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.cancellations import Cancellations
-from actors.queueing.commands import execute
 from actors.queueing.results import result_backend
 from actors.serving.inference_task import Surroundings
 from actors.serving.tasks_in_hand import FETCHERS, TasksInHand
 from settings import keys
 from settings.config import Settings
 from tests.engine.jobs import job
+from tests.serving.delivery_notes import DeliveryNotes
 from tests.waiting import wait_until
 
 INLINE = ("inline",)
@@ -90,9 +90,7 @@ def test_inline_tasks_are_begun_while_a_share_hangs(
     engine: Any = RecordingEngine()
     surroundings: Any = Surroundings("worker", None, engine, None, inputs, settings)  # type: ignore[arg-type]  # fakes
     results = result_backend(broker).client
-    tasks = TasksInHand(
-        broker, surroundings, Cancellations(results), lambda messages, questions: execute(results, questions)
-    )
+    tasks = TasksInHand(broker, surroundings, Cancellations(results), DeliveryNotes(results))
 
     tasks.take([*(_message({"$file": "clip.json"}) for _ in range(2 * FETCHERS)), _message(list(INLINE))])
 
@@ -108,9 +106,7 @@ def tasks(settings: Settings, broker: ClusterBroker, inputs: HangingInputs) -> I
     limited = settings.model_copy(update={"task_timeout": 1})
     surroundings: Any = Surroundings("worker", None, RecordingEngine(), None, inputs, limited)  # type: ignore[arg-type]  # fakes
     results = result_backend(broker).client
-    tasks = TasksInHand(
-        broker, surroundings, Cancellations(results), lambda messages, questions: execute(results, questions)
-    )
+    tasks = TasksInHand(broker, surroundings, Cancellations(results), DeliveryNotes(results))
     yield tasks
     tasks.stop(0)
 

@@ -16,13 +16,20 @@ from actors.broker import create_broker
 from actors.client import Client
 from actors.devices.backend import DeviceName
 from actors.engine.work import Completion, Job, Output
-from actors.errors import InferenceFailed, PermanentError, ResultTimeout, StoreUnreachable, TaskCancelled
+from actors.errors import (
+    DeadlineExceeded,
+    InferenceFailed,
+    PermanentError,
+    ResultTimeout,
+    StoreUnreachable,
+    TaskCancelled,
+)
 from actors.model_store.arrival import Arrival
 from actors.model_store.progress import Progress
 from actors.queueing import commands
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.cancellations import Cancellations
-from actors.queueing.commands import Command, execute
+from actors.queueing.commands import Command
 from actors.queueing.consumer import WakingConsumer
 from actors.queueing.inputs import open_inputs
 from actors.queueing.results import result_backend
@@ -32,6 +39,7 @@ from actors.serving.tasks_in_hand import TasksInHand
 from settings import keys
 from settings.config import Settings
 from tests.engine.jobs import job
+from tests.serving.delivery_notes import DeliveryNotes
 from tests.waiting import wait_until
 
 LANE = "inference.normal.org/name"
@@ -84,13 +92,17 @@ def engine() -> Engine:
 
 
 @pytest.fixture
-def tasks(settings: Settings, broker: ClusterBroker, engine: Engine) -> Iterator[TasksInHand]:
+def notes(broker: ClusterBroker) -> DeliveryNotes:
+    return DeliveryNotes(result_backend(broker).client)
+
+
+@pytest.fixture
+def tasks(settings: Settings, broker: ClusterBroker, engine: Engine, notes: DeliveryNotes) -> Iterator[TasksInHand]:
     results = result_backend(broker).client
     streams = StreamPublisher(results, settings.result_ttl)
     device: Any = SimpleNamespace(name=DeviceName("cpu", 0))
     surroundings = Surroundings("host-1", device, engine, streams, open_inputs(results, settings), settings)  # type: ignore[arg-type]  # a fake
-    note_all = lambda messages, questions: execute(results, questions)  # noqa: E731
-    tasks = TasksInHand(broker, surroundings, Cancellations(results), note_all)
+    tasks = TasksInHand(broker, surroundings, Cancellations(results), notes)
     yield tasks
     tasks.stop(timeout_seconds=0.1)
     streams.stop()
@@ -243,7 +255,7 @@ def test_tasks_of_which_redis_tells_nothing_are_run_and_their_cancelling_is_look
     monkeypatch: pytest.MonkeyPatch,
     error: redis.RedisError,
 ) -> None:
-    monkeypatch.setattr(tasks, "_note_all", Mock(side_effect=error))
+    monkeypatch.setattr(tasks._notes, "note_all", Mock(side_effect=error))
     tasks._cancellations.start()
     wait_until(lambda: result_redis.publish(keys.CANCELS, "nobody"), "the listener listens")
     wanted, cancelled = client.send("embed", **REQUEST), client.send("embed", **REQUEST)
@@ -267,7 +279,7 @@ def test_a_process_that_stops_waits_for_what_it_has_in_hand_and_takes_no_more(
     wait_until(lambda: engine.jobs, "it was begun")
     stopping = threading.Thread(target=tasks.stop, args=(20.0,))
     stopping.start()
-    wait_until(lambda: tasks.is_stopping, "it stops")
+    wait_until(lambda: tasks.takes_none, "it stops")
 
     client.send("embed", **REQUEST)
     assert not claim()
@@ -275,6 +287,55 @@ def test_a_process_that_stops_waits_for_what_it_has_in_hand_and_takes_no_more(
     stopping.join()
 
     assert client.result(message, timeout=10).output == ["output"]
+    assert len(engine.jobs) == 1
+
+
+def test_what_may_have_ended_processes_is_run_one_by_one_with_nothing_beside_it(
+    client: Client, claim: Callable[[], bool], engine: Engine, tasks: TasksInHand, notes: DeliveryNotes
+) -> None:
+    other, *suspects = [client.send("embed", **REQUEST) for _ in range(3)]
+    notes.suspected = {message.message_id for message in suspects}
+    claim()
+    wait_until(lambda: len(engine.jobs) == 1 and tasks.takes_none, "the other one was begun, and nothing more is taken")
+    client.send("embed", **REQUEST)
+    assert not claim()
+
+    for number, message in enumerate([other, *suspects]):
+        wait_until(lambda count=number + 1: len(engine.jobs) == count, "the next one was begun")
+        assert tasks.takes_none
+        complete(engine.jobs[number], number)
+        assert client.result(message, timeout=10).output == [number]
+
+    wait_until(lambda: not tasks.takes_none, "tasks are taken again")
+
+
+def test_what_waits_to_be_run_alone_ends_at_its_deadline(
+    client: Client, claim: Callable[[], bool], engine: Engine, tasks: TasksInHand, notes: DeliveryNotes
+) -> None:
+    client.send("embed", **REQUEST)
+    late = client.send("embed", timeout=0.5, **REQUEST)
+    notes.suspected = {late.message_id}
+    claim()
+
+    with pytest.raises(DeadlineExceeded, match="embed was not begun: its deadline had passed"):
+        client.result(late, timeout=10)
+    wait_until(lambda: not tasks.takes_none, "nothing waits for its turn any more")
+    assert len(engine.jobs) == 1
+
+
+def test_what_waits_to_be_run_alone_holds_up_no_process_that_stops(
+    client: Client, claim: Callable[[], bool], engine: Engine, tasks: TasksInHand, notes: DeliveryNotes
+) -> None:
+    client.send("embed", **REQUEST)
+    notes.suspected = {client.send("embed", **REQUEST).message_id}
+    claim()
+    wait_until(lambda: engine.jobs and tasks.takes_none, "one was begun and one waits")
+    stopping = threading.Thread(target=tasks.stop, args=(60.0,))
+    stopping.start()
+    complete(engine.jobs[0])
+
+    stopping.join(20.0)
+    assert not stopping.is_alive()
     assert len(engine.jobs) == 1
 
 

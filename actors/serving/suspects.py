@@ -1,0 +1,45 @@
+"""Tasks that processes did not live to end, and that may be what ended them."""
+
+from collections import deque
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from actors.serving.inference_task import InferenceTask
+
+
+class Suspects:
+    """Those of one process: each is run with nothing beside it, so that a further death tells which it was.
+
+    They wait in hand until what was begun before them has ended, and nothing is taken meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[InferenceTask] = deque()
+        self._alone: InferenceTask | None = None
+
+    def __len__(self) -> int:
+        """How many have not been begun."""
+        return len(self._waiting)
+
+    @property
+    def want_the_process(self) -> bool:
+        """Whether one is run alone, or waits to be."""
+        return bool(self._waiting or self._alone)
+
+    def add(self, tasks: Iterable["InferenceTask"]) -> None:
+        """They wait for their turns."""
+        self._waiting.extend(tasks)
+
+    def discard(self, tasks: Collection["InferenceTask"]) -> None:
+        """They have ended, by themselves or before their turns."""
+        self._waiting = deque(task for task in self._waiting if task not in tasks)
+        if self._alone in tasks:
+            self._alone = None
+
+    def next_of(self, in_hand: int) -> "InferenceTask | None":
+        """Whose turn it is, when nothing else of so many tasks in hand is being run."""
+        if not self._waiting or len(self._waiting) < in_hand:
+            return None
+        self._alone = self._waiting.popleft()
+        return self._alone
