@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 def prepare(task: Task, model: ModelInput, jobs: Sequence[Job]) -> None:
     """Gives rows to jobs that have none yet; when that fails for several together, each is tried for itself."""
     jobs = [job for job in jobs if not job.rows and not job.has_ended]
+    if not jobs:
+        return  # the lock may be held by a thread that tokenises what comes next
     try:
         with model.lock:
             prepared = task.prepare(model, [job.request for job in jobs])
