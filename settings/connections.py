@@ -127,6 +127,8 @@ def _options(use: Use) -> dict[str, Any]:
         "socket_timeout": use.socket_timeout,
         "socket_connect_timeout": use.connect_timeout,
         "socket_keepalive": True,
+        # With version 3 redis-py writes out each message of a subscription for a debug line that nobody reads.
+        "protocol": 2,
         "max_connections": UNLIMITED_CONNECTIONS,
     }
 
