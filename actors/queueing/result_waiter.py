@@ -1,6 +1,7 @@
 """Any number of waits for results on two connections: workers announce a result on the channel of its sender.
 
-An announcement is the result's key, and behind a newline the result itself unless it is large. It may be lost.
+An announcement is of one result or several that were stored together: of each a line with its key, and one with the
+result itself, which is empty when that is large. It may be lost.
 """
 
 import asyncio
@@ -127,13 +128,14 @@ class ResultWaiter:
         while message := await channel.get_message(timeout=patience):
             pulse.heard()
             patience = 0.0
-            announced, _, stored = message["data"].partition(b"\n")
-            key = announced.decode(errors="replace")  # anybody may publish anything
-            if stored:
-                self._deliver(key, stored)
-            elif key:  # which the answer to a ping has not
-                to_fetch.append(key)
-                self._expected.pop(key, None)  # a wait that begins later has to look for it
+            lines = iter(message["data"].split(b"\n"))
+            for line in lines:
+                key, stored = line.decode(errors="replace"), next(lines, b"")  # anybody may publish anything
+                if stored:
+                    self._deliver(key, stored)
+                elif key:  # which the answer to a ping has not
+                    to_fetch.append(key)
+                    self._expected.pop(key, None)  # a wait that begins later has to look for it
         return to_fetch
 
     def _deliver(self, key: str, stored: bytes) -> None:

@@ -29,18 +29,23 @@ logger = logging.getLogger(__name__)
 TOLD_BYTES = 16_384
 
 #: The first result of a task stays: one that runs twice has one result, and a reader never sees it change.
-#: The channel is its sender's, who looks by itself when the word is lost; small results are told with it.
+#: The channel is its sender's, who looks by itself when the word is lost. A channel is told once of all of its results:
+#: of each a line with its key, and one with the result, which is JSON, or nothing when it is large.
 _STORE_FIRST = f"""
+local told = {{}}
 for index, key in ipairs(KEYS) do
     local result, ttl, channel = ARGV[3 * index - 2], ARGV[3 * index - 1], ARGV[3 * index]
     if redis.call('EXISTS', key) == 0 then
         redis.call('LPUSH', key, result)
         redis.call('PEXPIRE', key, ttl)
         if channel ~= '' then
-            redis.call('PUBLISH', channel, key .. (#result <= {TOLD_BYTES} and '\\n' .. result or ''))
+            local lines = told[channel] or {{}}
+            lines[#lines + 1], lines[#lines + 2] = key, #result <= {TOLD_BYTES} and result or ''
+            told[channel] = lines
         end
     end
 end
+for channel, lines in pairs(told) do redis.call('PUBLISH', channel, table.concat(lines, '\\n')) end
 """
 
 #: Whether each first key of two exists, and whether each second does.

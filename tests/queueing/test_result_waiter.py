@@ -44,9 +44,20 @@ async def test_an_announced_result_ends_the_wait(waiter: ResultWaiter, results: 
 async def test_an_announcement_may_carry_the_result(waiter: ResultWaiter, results: redis.asyncio.Redis) -> None:
     waiting = asyncio.create_task(waiter.wait("key", seconds=20))
     await waiter._is_listening.wait()
-    await results.publish(waiter.reply_to, "key\nstored\nin lines")
+    await results.publish(waiter.reply_to, "key\nstored")
 
-    assert await waiting == b"stored\nin lines"
+    assert await waiting == b"stored"
+
+
+async def test_results_that_were_stored_together_are_announced_together(
+    waiter: ResultWaiter, results: redis.asyncio.Redis
+) -> None:
+    await results.lpush("large", "stored")
+    waiting = asyncio.gather(*(waiter.wait(key, seconds=20) for key in ("small", "large", "other")))
+    await waiter._is_listening.wait()
+    await results.publish(waiter.reply_to, "small\none\nlarge\n\nother\nanother")
+
+    assert await waiting == [b"one", b"stored", b"another"]
 
 
 async def test_an_expected_result_may_be_announced_before_anybody_waits_for_it(
