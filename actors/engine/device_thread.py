@@ -24,6 +24,7 @@ from actors.engine.raised import raise_if_unhealthy
 from actors.engine.service_times import ServiceTimes
 from actors.engine.status import EngineStatus
 from actors.engine.task import TaskKinds
+from actors.engine.turns import Turns
 from actors.engine.unreturned import Unreturned
 from actors.engine.watchdog import Watchdog
 from actors.engine.work import Job
@@ -60,7 +61,7 @@ class DeviceThread:
         self._changed = threading.Condition()
         self._arrived: list[Job] = []
         self._commands = Commands()
-        self._waiting = WaitingRows(settings.swap_max_wait)
+        self._waiting, self._turns = WaitingRows(settings.swap_max_wait), Turns()
         self.is_stopping = False
         self._ending: TransientError = WorkerStopping("the worker is shutting down")
         self._watchdog = Watchdog()
@@ -270,9 +271,11 @@ class DeviceThread:
         if not rows:
             return
         budget = self._settings.batch_tokens or self.device.batch_tokens
-        batch = cut_batch(rows, model.ceiling.within(budget), model.cost)
+        largest, begun = cut_batch(rows, model.ceiling.within(budget), model.cost), time.monotonic()
+        batch = self._turns.even(largest, begun)
         with self._loading.warming_up(jobs[0]) if jobs[0].is_warm_up else nullcontext():
             self._runner.run(task, model, batch)
+        self._turns.note(batch, begun, time.monotonic())
         self.service_times.note(batch, time.monotonic() - started)
 
     def _watch(self, operation: str) -> None:
