@@ -286,7 +286,7 @@ class AsyncClient(_Messages):
     ) -> Message[Any]:
         """Puts a task into the queue; raises what `Client.send` raises. The broker's hooks are called in the loop."""
         message, size_bytes = self._sized_message(actor, timeout, priority, keep_alive, fields)
-        message = message.copy(options={"reply_to": self._waiter.reply_to})
+        message.options["reply_to"] = self._waiter.reply_to  # nobody else has the message yet
         await self._expect(message)
         if idempotency_key is None:
             return await self._outbox.send(message, size_bytes)

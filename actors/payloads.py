@@ -236,11 +236,11 @@ def references_in(actor: str, fields: dict[str, Any]) -> dict[str, BlobReference
     Raises:
       InvalidRequest: When a reference has another shape.
     """
-    known = REQUESTS[actor].model_fields.keys() - {"model"}
+    known = REQUESTS[actor].model_fields
     return {
         name: _parsed_reference(actor, name, value)
         for name, value in fields.items()
-        if name in known and is_reference(value)
+        if is_reference(value) and name in known and name != "model"
     }
 
 

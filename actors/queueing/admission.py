@@ -44,6 +44,8 @@ class Admission:
         `messages` counted in, or `QueueFull`.
         """
         seconds_of_use = [seconds_left(message.options, now) for message in messages]
+        if not of_all and all(seconds == math.inf for seconds in seconds_of_use):
+            return [None] * len(messages)
         lanes = [_lanes(message) for message in messages]
         models = {
             of_one: _model(message)
