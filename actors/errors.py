@@ -102,7 +102,7 @@ class TaskCancelled(PermanentError):
 
 
 class DeliveryLimitReached(PermanentError):
-    """Several worker processes, one after another, ended before a task did that they had, the last one it alone."""
+    """Worker processes that had a task ended before it, one after another, and the last of them had no other task."""
 
 
 class TransientError(ClusterError):

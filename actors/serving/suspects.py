@@ -1,4 +1,4 @@
-"""Tasks that processes did not live to end, and that may be what ended them."""
+"""Tasks that several processes had in hand as they ended: one of them may be what ends processes."""
 
 from collections import deque
 from collections.abc import Collection, Iterable
@@ -9,9 +9,10 @@ if TYPE_CHECKING:
 
 
 class Suspects:
-    """Those of one process: each is run with nothing beside it, so that a further death tells which it was.
+    """Those that one process has: each is run with nothing beside it, so that a further death tells which it was.
 
-    They wait in hand until what was begun before them has ended, and nothing is taken meanwhile.
+    They wait in hand until what was begun before them has ended, and nothing is taken meanwhile. Not safe to share
+    between threads: `TasksInHand` guards it.
     """
 
     def __init__(self) -> None:
