@@ -114,7 +114,7 @@ class Deliveries:
         """Whether `note_all` left out the last delivery of a message; it is to be noted again, alone."""
         if len(self._noted.get(redis_id, ())) != LIMIT - 1:
             return False
-        del self._noted[redis_id]
+        self._noted.pop(redis_id, None)  # unless the finisher has, because it expired
         return True
 
     def end(self, redis_id: str) -> None:
@@ -139,8 +139,8 @@ class Deliveries:
         return ended
 
 
-def devices_of(client: redis.Redis, redis_ids: Collection[str]) -> set[str]:
-    """The devices that have been given any of these messages and have not ended it.
+def histories_of(client: redis.Redis, redis_ids: Collection[str]) -> dict[str, list[Delivery]]:
+    """The deliveries of each of these messages that have not ended, the oldest first.
 
     Raises:
       redis.RedisError: When Redis does not answer.
@@ -148,7 +148,8 @@ def devices_of(client: redis.Redis, redis_ids: Collection[str]) -> set[str]:
     with client.pipeline(transaction=False) as pipe:
         for redis_id in redis_ids:
             pipe.lrange(keys.deliveries(redis_id), 0, -1)
-        return {json.loads(entry)["device"] for entries in pipe.execute() for entry in entries}
+        histories = [[Delivery(**json.loads(entry)) for entry in entries] for entries in pipe.execute()]
+    return dict(zip(redis_ids, histories, strict=True))
 
 
 def forgive(client: redis.Redis, redis_ids: Collection[str], worker_ids: Collection[str]) -> None:

@@ -4,12 +4,12 @@ import json
 import logging
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from typing import cast
 
 import redis
 
-from actors.queueing.deliveries import devices_of, forgive
+from actors.queueing.deliveries import forgive, histories_of
 from actors.queueing.device_faults import WINDOW_SECONDS, Death, is_device_at_fault, latest
 from settings import keys
 
@@ -29,14 +29,18 @@ class Quarantine:
     def note_death(self, device: str, death: Death) -> None:
         """Adds a death to the evidence, once however often siblings tell of it: the first knew what it had in hand.
 
-        When processes ended on several devices with one task in hand, that tells nothing against any of these devices.
+        What waited to be run alone had no part in it. When processes ended on several devices with one task in hand,
+        that tells nothing against any of these devices.
         """
-        if others := devices_of(self._results, death.tasks) - {device}:
+        death, devices = self._with_what_it_ran(death)
+        if not death.tasks:
+            return
+        if others := devices - {device}:
             for other in others:
                 self._take_back(keys.deaths(other), death.tasks)
             return
         key = keys.deaths(device)
-        self._client.hsetnx(key, death.worker_id, json.dumps({**asdict(death), "tasks": sorted(death.tasks)}))
+        self._client.hsetnx(key, death.worker_id, json.dumps({**vars(death), "tasks": sorted(death.tasks)}))
         self._client.expire(key, int(WINDOW_SECONDS))
         deaths = self._deaths(key)
         if is_device_at_fault(deaths):
@@ -54,6 +58,16 @@ class Quarantine:
         """Why a device is in quarantine, None when it is not."""
         reason = cast("bytes | None", self._client.get(keys.quarantine(device)))
         return reason.decode(errors="replace") if reason is not None else None
+
+    def _with_what_it_ran(self, death: Death) -> tuple[Death, set[str]]:
+        """The death with the tasks that were begun, and all devices that have been given these."""
+        histories = histories_of(self._results, death.tasks)
+        ran = {
+            task: history
+            for task, history in histories.items()
+            if not history or history[-1].worker_id == death.worker_id
+        }
+        return replace(death, tasks=ran.keys()), {each.device for history in ran.values() for each in history}
 
     def _take_back(self, key: str, tasks: Collection[str]) -> None:
         for death in self._deaths(key):

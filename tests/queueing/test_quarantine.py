@@ -66,6 +66,17 @@ def test_the_evidence_is_bounded_and_expires(quarantine: Quarantine, queue_redis
     assert 0 < queue_redis.ttl(keys.deaths(DEVICE)) <= WINDOW_SECONDS
 
 
+def test_what_waited_to_be_run_alone_had_no_part_in_a_death(quarantine: Quarantine, queue_redis: redis.Redis) -> None:
+    deliveries = Deliveries(queue_redis)
+    for task in "abc":
+        deliveries.note(task, Delivery("gpu-1-0", DEVICE, 0.0))
+    for number, task in enumerate("abc", start=1):
+        deliveries.note(task, Delivery(f"gpu-1-{number}", DEVICE, 0.0))
+        quarantine.note_death(DEVICE, death(number, *"abc"))
+
+    assert quarantine.reason(DEVICE) is not None
+
+
 def test_what_ended_through_the_devices_fault_does_not_count_against_the_tasks(
     quarantine: Quarantine, queue_redis: redis.Redis
 ) -> None:
