@@ -271,11 +271,10 @@ class DeviceThread:
         if not rows:
             return
         budget = self._settings.batch_tokens or self.device.batch_tokens
-        largest, begun = cut_batch(rows, model.ceiling.within(budget), model.cost), time.monotonic()
-        batch = self._turns.even(largest, begun)
+        batch = self._turns.even(cut_batch(rows, model.ceiling.within(budget), model.cost), started)
         with self._loading.warming_up(jobs[0]) if jobs[0].is_warm_up else nullcontext():
             self._runner.run(task, model, batch)
-        self._turns.note(batch, begun, time.monotonic())
+        self._turns.note(started, time.monotonic())
         self.service_times.note(batch, time.monotonic() - started)
 
     def _watch(self, operation: str) -> None:

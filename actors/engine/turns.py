@@ -19,25 +19,34 @@ class Turns:
     While a batch is computed, the callers of the one before are on their way back. When 24 of them take turns with 8,
     the 8 are done long before the 24 are back, and a device that always took all that waits would be idle then for
     ever. A batch halfway between the two makes both as large, and each is computed while the other is on its way.
+
+    When nobody joins the rows that such a cut left behind, they and the others came all at once, and count together.
     """
 
     def __init__(self) -> None:
-        self._count = 0
+        self._count = self._left_behind = 0
         self._group: Hashable = None
         self._started = self._ended = -math.inf
 
     def even(self, batch: Sequence[Row], now: float) -> Sequence[Row]:
         """The first rows of a batch, or all; rows that grow, and tasks of several rows, are not torn apart."""
-        idle_seconds, busy_seconds = now - self._ended, self._ended - self._started
-        if not IDLE_SHARE * busy_seconds < idle_seconds < WAY_BACK_SECONDS or not self._may_share(batch):
-            return batch
-        return batch[: math.ceil((self._count + len(batch)) / 2)]
+        came_late = self._was_idle(now) and now - self._ended < WAY_BACK_SECONDS
+        if came_late and self._may_be_cut(batch):
+            self._count = math.ceil((self._count + len(batch)) / 2)
+            self._left_behind = len(batch) - self._count
+            return batch[: self._count]
+        joined_by_nobody = len(batch) == self._left_behind
+        self._count = len(batch) + (self._count if joined_by_nobody else 0)
+        self._left_behind, self._group = 0, batch[0].job.group
+        return batch
 
-    def note(self, batch: Sequence[Row], started: float, ended: float) -> None:
-        """A batch was computed."""
-        self._count, self._group = len(batch), batch[0].job.group
+    def note(self, started: float, ended: float) -> None:
+        """The batch was computed."""
         self._started, self._ended = started, ended
 
-    def _may_share(self, batch: Sequence[Row]) -> bool:
+    def _was_idle(self, now: float) -> bool:
+        return now - self._ended > IDLE_SHARE * (self._ended - self._started)
+
+    def _may_be_cut(self, batch: Sequence[Row]) -> bool:
         jobs, first = {id(row.job) for row in batch}, batch[0]
         return first.job.group == self._group and self._count < len(batch) == len(jobs) and not first.item.reserve

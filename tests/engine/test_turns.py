@@ -25,7 +25,8 @@ def batch_of(count: int, model: str = "org/name", item: Item = TEXT) -> list[Row
 def turns() -> Turns:
     """After a batch of 8 rows that took from 0.99 to 1 s."""
     turns = Turns()
-    turns.note(batch_of(8), started=0.99, ended=1.0)
+    turns.even(batch_of(8), now=0.99)
+    turns.note(started=0.99, ended=1.0)
     return turns
 
 
@@ -33,6 +34,16 @@ def test_a_larger_batch_that_the_device_had_to_wait_for_is_cut_halfway_to_the_la
     batch = batch_of(25)
 
     assert turns.even(batch, now=1.005) == batch[:17]
+
+
+def test_callers_who_come_all_at_once_are_computed_in_one_batch_again_after_they_were_torn_apart(turns: Turns) -> None:
+    batch = batch_of(24)
+    assert len(turns.even(batch, now=1.03)) == 16
+    turns.note(started=1.03, ended=1.036)
+    assert len(turns.even(batch[16:], now=1.036)) == 8
+    turns.note(started=1.036, ended=1.041)
+
+    assert turns.even(batch, now=1.055) == batch
 
 
 @pytest.mark.parametrize("now", [1.0005, 1.0 + 2 * WAY_BACK_SECONDS], ids=["at once", "after a rest"])
@@ -75,7 +86,7 @@ def busy_share(turns: Turns | None, groups: list[int], batches: int = 200) -> fl
         batch = turns.even(rows, now) if turns else rows
         seconds = BATCH_SECONDS + ROW_SECONDS * len(batch)
         if turns:
-            turns.note(batch, now, now + seconds)
+            turns.note(now, now + seconds)
         now, busy, waiting = now + seconds, busy + seconds, waiting - len(batch)
         heapq.heappush(arrivals, (now + WAY_SECONDS, len(batch)))
     return busy / now
