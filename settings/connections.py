@@ -67,13 +67,13 @@ class _Address:
 
 @contextmanager
 def _login_errors(address: _Address, url: str) -> Iterator[None]:
-    """Tells which variable has the wrong login: what Redis says of a missing one speaks of HELLO."""
+    """Tells which variable has the wrong login: what Redis says of it names none."""
     try:
         yield
     except redis.AuthenticationError as error:
         raise redis.AuthenticationError(
-            f"the login in {address.variable} for {redis_address(url)} is wrong or missing; write it as "
-            "redis://USER:PASSWORD@HOST:PORT/0, or redis://:PASSWORD@HOST:PORT/0"
+            f"the login in {address.variable} for {redis_address(url)} is wrong or missing, or the server asks for "
+            "none; write it as redis://USER:PASSWORD@HOST:PORT/0, redis://:PASSWORD@HOST:PORT/0, or redis://HOST:PORT/0"
         ) from error
 
 

@@ -5,8 +5,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,6 +113,12 @@ class Engine:
         """Hands each to one of a few threads."""
         for job in jobs:
             self._threads.submit(self._run, job)
+
+    def between_batches(self, command: Callable[[Any], Any]) -> "Future[Any]":
+        """Runs a command, which gets no models, at once: the threads compute nothing that was given up."""
+        future: Future[Any] = Future()
+        future.set_result(command(None))
+        return future
 
     def finish(self, job: Job) -> Any:
         """What `classify` returns."""

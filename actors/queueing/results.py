@@ -74,6 +74,11 @@ class ClaimState(NamedTuple):
     has_result: bool
     is_cancelled: bool
 
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing to run."""
+        return self.has_result or self.is_cancelled
+
 
 class _Store(NamedTuple):
     """What is to be stored under a key: the result, its time to live in milliseconds, and where it is announced."""

@@ -72,7 +72,8 @@ class InferenceTask:
 
     def take_up(self) -> None:
         """Its turn has come."""
-        self._is_set_aside, self._begun_at = False, time.monotonic()
+        self._begun_at = time.monotonic()  # first: the finisher looks at it as soon as it is not set aside
+        self._is_set_aside = False
 
     @property
     def fetches_inputs(self) -> bool:

@@ -38,9 +38,11 @@ class Suspects:
         if self._alone in tasks:
             self._alone = None
 
-    def next_of(self, in_hand: int) -> "InferenceTask | None":
-        """Whose turn it is, when nothing else of so many tasks in hand is being run."""
-        if not self._waiting or len(self._waiting) < in_hand:
-            return None
-        self._alone = self._waiting.popleft()
-        return self._alone
+    def may_begin(self, in_hand: int) -> bool:
+        """Whether one waits, and nothing else of so many tasks in hand."""
+        return 0 < len(self._waiting) == in_hand
+
+    def take_next(self) -> "InferenceTask":
+        """The one that has waited the longest; it is alone from now on."""
+        self._alone = self._waiting[0]
+        return self._waiting.popleft()

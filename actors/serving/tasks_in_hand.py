@@ -19,7 +19,7 @@ import redis
 from dramatiq import Message, MessageProxy
 from dramatiq.middleware import SkipMessage
 
-from actors.errors import PermanentError
+from actors.errors import DeviceLost, PermanentError, TaskCancelled, WorkerStopping
 from actors.payloads import REQUESTS
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.cancellations import Cancellations
@@ -136,7 +136,7 @@ class TasksInHand:
             return
         complete, suspects = [], []
         for task, state in zip(tasks, states, strict=True):
-            if self._notes.is_suspect(task.message):
+            if self._notes.is_suspect(task.message) and not state.is_over:
                 suspects.append(task)
             elif task.fetches_inputs:
                 crew = self._readers if task.reads_files else self._fetchers
@@ -155,9 +155,12 @@ class TasksInHand:
         )
         for task in suspects:
             task.set_aside()
+            cancelled = TaskCancelled(f"{task.message.actor_name} was not begun: it was cancelled")
+            task.cancellation.when_cancelled(partial(self._refuse, task, cancelled))
         with self._changed:
             self._suspects.add(task for task in suspects if task in self._in_hand)  # some may have expired
             self._begin_next_suspect()
+            self._changed.notify_all()
 
     def _states_of(self, tasks: Sequence[InferenceTask], alone: bool) -> Sequence[ClaimState]:
         """They are to be run when Redis is away or full, or one task's key is not what it should be."""
@@ -272,10 +275,21 @@ class TasksInHand:
         self._broker.doorbell.event(keys.INFERENCE_QUEUE).set()
 
     def _begin_next_suspect(self) -> None:
-        """Called with `_changed` held, by this thread and those that begin tasks."""
-        if not self._is_stopping and (suspect := self._suspects.next_of(len(self._in_hand))):
-            suspect.take_up()
-            self._starters.submit(self._begin_all, [suspect], alone=True)
+        """Called with `_changed` held, by this thread and those that begin tasks.
+
+        The device may still compute what has ended for its caller, and end this process with that.
+        """
+        if self._is_stopping or not self._suspects.may_begin(len(self._in_hand)):
+            return
+        with suppress(WorkerStopping, DeviceLost):  # it goes back as this process ends
+            device_is_free = self._surroundings.engine.between_batches(lambda _: None)
+            suspect = self._suspects.take_next()
+            device_is_free.add_done_callback(lambda _: self._starters.submit(self._begin_alone, suspect))
+
+    def _begin_alone(self, suspect: InferenceTask) -> None:
+        """In a starter thread."""
+        suspect.take_up()
+        self._begin_all([suspect], alone=True)
 
 
 def _log_failure(message: MessageProxy, error: BaseException) -> None:

@@ -97,7 +97,6 @@ def test_a_wrong_password_is_not_repeated(settings: Settings, server: redis.Redi
         Client(wrong, create_broker(wrong)).send("classify", **CLASSIFY)
 
     assert "wr0ng" not in str(refusal.value)
-    assert "HELLO" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The first result of a task stays."""
 
 import threading
+from typing import Any
 
 import pytest
 import redis
@@ -24,6 +25,33 @@ def test_a_second_result_does_not_replace_the_first(settings: Settings) -> None:
     backend.store_exception(message, ValueError("third"), 60_000)
 
     assert backend.get_result(message) == "first"
+
+
+def test_a_channel_is_told_once_of_all_results_that_are_stored_together(settings: Settings) -> None:
+    backend, client = ResultBackend(settings), Client(settings, create_broker(settings))
+    mine, large, theirs = (client.message("embed", **REQUEST).copy(options={"reply_to": name}) for name in "mmt")
+    with result_client(settings) as results, results.pubsub(ignore_subscribe_messages=True) as channels:
+        channels.subscribe("m", "t")
+        wait_until(lambda: results.pubsub_numsub("m", "t") == [(b"m", 1), (b"t", 1)], "both are subscribed to")
+
+        with backend.together():
+            for message, result in ((mine, "small"), (large, "x" * 20_000), (theirs, "other")):
+                backend.store_result(message, result, 60_000)
+
+        told: list[tuple[bytes, bytes]] = []
+        wait_until(lambda: _take(channels, told) and len(told) == 2, "both are told")
+    key = backend.build_message_key
+    assert {channel: text.split(b"\n")[::2] for channel, text in told} == {
+        b"m": [key(mine).encode(), key(large).encode()],
+        b"t": [key(theirs).encode()],
+    }
+    assert [len(text.split(b"\n")[3]) for channel, text in told if channel == b"m"] == [0]
+
+
+def _take(channels: Any, told: list[tuple[bytes, bytes]]) -> bool:
+    while message := channels.get_message():
+        told.append((message["channel"], message["data"]))
+    return True
 
 
 def test_a_result_expires(settings: Settings) -> None:

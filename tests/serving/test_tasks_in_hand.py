@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
@@ -53,6 +54,12 @@ class Engine:
         self.jobs: list[Job] = []
         self.refuses_with: Exception | None = None
         self.coming_model: Arrival | None = None
+        self.is_free: Future[None] = Future()
+        """Done when the device has nothing left that was given up."""
+        self.is_free.set_result(None)
+
+    def between_batches(self, _: object) -> "Future[None]":
+        return self.is_free
 
     def plan(self, *_: Any) -> Job:
         if self.refuses_with:
@@ -307,6 +314,57 @@ def test_what_may_have_ended_processes_is_run_one_by_one_with_nothing_beside_it(
         assert client.result(message, timeout=10).output == [number]
 
     wait_until(lambda: not tasks.takes_none, "tasks are taken again")
+
+
+def test_what_is_to_be_run_alone_waits_for_the_device_to_end_what_was_given_up(
+    client: Client, claim: Callable[[], bool], engine: Engine, tasks: TasksInHand, notes: DeliveryNotes
+) -> None:
+    engine.is_free = Future()
+    suspect = client.send("embed", **REQUEST)
+    notes.suspected = {suspect.message_id}
+    claim()
+    wait_until(lambda: tasks.takes_none, "it waits for the device")
+    assert notes.suspected
+    assert not engine.jobs
+
+    engine.is_free.set_result(None)
+    wait_until(lambda: engine.jobs, "it was begun")
+    complete(engine.jobs[0], "vectors")
+
+    assert client.result(suspect, timeout=10).output == ["vectors"]
+
+
+def test_what_waits_to_be_run_alone_ends_when_it_is_cancelled(
+    client: Client, claim: Callable[[], bool], engine: Engine, tasks: TasksInHand, notes: DeliveryNotes
+) -> None:
+    tasks._cancellations.start()
+    client.send("embed", **REQUEST)
+    unwanted = client.send("embed", **REQUEST)
+    notes.suspected = {unwanted.message_id}
+    claim()
+    wait_until(lambda: engine.jobs and tasks.takes_none, "one was begun and one waits")
+
+    client.cancel(unwanted)
+
+    with pytest.raises(TaskCancelled, match="embed was not begun: it was cancelled"):
+        client.result(unwanted, timeout=10)
+    wait_until(lambda: not tasks.takes_none, "nothing waits for its turn any more")
+    tasks._cancellations.stop()
+
+
+def test_what_was_cancelled_before_it_was_claimed_does_not_wait_to_be_run_alone(
+    client: Client, claim: Callable[[], bool], engine: Engine, tasks: TasksInHand, notes: DeliveryNotes
+) -> None:
+    client.send("embed", **REQUEST)
+    unwanted = client.send("embed", **REQUEST)
+    notes.suspected = {unwanted.message_id}
+    client.cancel(unwanted)
+    claim()
+
+    with pytest.raises(TaskCancelled):
+        client.result(unwanted, timeout=10)
+    wait_until(lambda: engine.jobs, "the other one was begun")
+    assert not tasks.takes_none
 
 
 def test_what_waits_to_be_run_alone_ends_at_its_deadline(
