@@ -288,8 +288,9 @@ class TasksInHand:
 
     def _begin_alone(self, suspect: InferenceTask) -> None:
         """In a starter thread."""
-        suspect.take_up()
-        self._begin_all([suspect], alone=True)
+        if not suspect.is_refused:
+            suspect.take_up()
+            self._begin_all([suspect], alone=True)
 
 
 def _log_failure(message: MessageProxy, error: BaseException) -> None:

@@ -334,6 +334,26 @@ def test_what_is_to_be_run_alone_waits_for_the_device_to_end_what_was_given_up(
     assert client.result(suspect, timeout=10).output == ["vectors"]
 
 
+def test_what_ended_while_it_waited_for_the_device_is_not_begun(
+    client: Client, claim: Callable[[], bool], engine: Engine, tasks: TasksInHand, notes: DeliveryNotes
+) -> None:
+    engine.is_free = Future()
+    late = client.send("embed", timeout=0.3, **REQUEST)
+    notes.suspected = {late.message_id}
+    claim()
+    with pytest.raises(DeadlineExceeded):
+        client.result(late, timeout=10)
+    wait_until(lambda: not tasks.takes_none, "nothing waits for its turn any more")
+
+    engine.is_free.set_result(None)
+    tasks._starters.submit(lambda: None).result()
+    client.send("embed", **REQUEST)
+    claim()
+    wait_until(lambda: engine.jobs, "the next one was begun")
+
+    assert notes.suspected == {late.message_id}
+
+
 def test_what_waits_to_be_run_alone_ends_when_it_is_cancelled(
     client: Client, claim: Callable[[], bool], engine: Engine, tasks: TasksInHand, notes: DeliveryNotes
 ) -> None:
