@@ -274,8 +274,9 @@ class DeviceThread:
         batch = self._turns.even(cut_batch(rows, model.ceiling.within(budget), model.cost), started)
         with self._loading.warming_up(jobs[0]) if jobs[0].is_warm_up else nullcontext():
             self._runner.run(task, model, batch)
-        self._turns.note(started, time.monotonic())
-        self.service_times.note(batch, time.monotonic() - started)
+        ended = time.monotonic()
+        self._turns.note(started, ended)
+        self.service_times.note(batch, ended - started)
 
     def _watch(self, operation: str) -> None:
         self._watchdog.watch(operation, self._settings.task_timeout + STUCK_MARGIN_SECONDS)

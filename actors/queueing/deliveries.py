@@ -4,7 +4,7 @@ import contextlib
 import json
 import time
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -107,7 +107,7 @@ class Deliveries:
         ended = self._take_ended()
         noted, *answers = execute(self._client, [note, *questions, *([command("DEL", *ended)] if ended else [])])
         for redis_id, unfinished in zip(redis_ids, noted, strict=True):
-            self._noted[redis_id] = tuple(Delivery(**json.loads(entry)) for entry in unfinished)
+            self._noted[redis_id] = _read(unfinished)
         return answers[: len(questions)]
 
     def is_suspect(self, redis_id: str) -> bool:
@@ -139,7 +139,7 @@ class Deliveries:
         return ended
 
 
-def histories_of(client: redis.Redis, redis_ids: Collection[str]) -> dict[str, list[Delivery]]:
+def histories_of(client: redis.Redis, redis_ids: Collection[str]) -> dict[str, tuple[Delivery, ...]]:
     """The deliveries of each of these messages that have not ended, the oldest first.
 
     Raises:
@@ -148,8 +148,7 @@ def histories_of(client: redis.Redis, redis_ids: Collection[str]) -> dict[str, l
     with client.pipeline(transaction=False) as pipe:
         for redis_id in redis_ids:
             pipe.lrange(keys.deliveries(redis_id), 0, -1)
-        histories = [[Delivery(**json.loads(entry)) for entry in entries] for entries in pipe.execute()]
-    return dict(zip(redis_ids, histories, strict=True))
+        return dict(zip(redis_ids, map(_read, pipe.execute()), strict=True))
 
 
 def forgive(client: redis.Redis, redis_ids: Collection[str], worker_ids: Collection[str]) -> None:
@@ -167,3 +166,7 @@ def forgive(client: redis.Redis, redis_ids: Collection[str], worker_ids: Collect
                 if json.loads(entry)["worker_id"] in worker_ids:
                     pipe.lrem(history, 1, entry)
         pipe.execute()
+
+
+def _read(history: Iterable[bytes]) -> tuple[Delivery, ...]:
+    return tuple(Delivery(**json.loads(entry)) for entry in history)

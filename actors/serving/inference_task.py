@@ -63,17 +63,17 @@ class InferenceTask:
         self._stream: Stream | None = None
         self._error: BaseException | None = None
         self._begun_at, self._due_at = time.monotonic(), _due_at(message)
-        self._is_claimed, self.is_refused, self._is_set_aside = True, False, False
+        self._is_claimed, self.is_refused = True, False
         self._mutex = threading.Lock()
 
-    def set_aside(self) -> None:
-        """It waits for its turn, and fetches nothing meanwhile."""
-        self._is_set_aside = True
+    def set_aside(self, when_ended: Callable[[], None]) -> None:
+        """It waits for its turn, and fetches nothing meanwhile; `when_ended` is called if it is cancelled."""
+        self._begun_at = math.inf
+        self.cancellation.when_cancelled(lambda: self.refuse(self._cancelled(), when_ended))
 
     def take_up(self) -> None:
         """Its turn has come."""
-        self._begun_at = time.monotonic()  # first: the finisher looks at it as soon as it is not set aside
-        self._is_set_aside = False
+        self._begun_at = time.monotonic()
 
     @property
     def fetches_inputs(self) -> bool:
@@ -97,7 +97,7 @@ class InferenceTask:
           TransientError: When it cannot be run here and now.
         """
         if state.is_cancelled and not state.has_result:
-            raise TaskCancelled(f"{self.message.actor_name} was not begun: it was cancelled")
+            raise self._cancelled()
         if state.has_result:
             if self._leave_claimed():
                 self._acknowledge_only()
@@ -124,12 +124,15 @@ class InferenceTask:
         elif self._is_claimed and (error := self._lateness()):
             self.refuse(error, when_ended)
 
+    def _cancelled(self) -> TaskCancelled:
+        return TaskCancelled(f"{self.message.actor_name} was not begun: it was cancelled")
+
     def _lateness(self) -> ClusterError | None:
         """Why a task that has not been begun is no more to be waited for."""
         actor, now = self.message.actor_name, time.monotonic()
         if now > self._due_at:
             return DeadlineExceeded(f"{actor} was not begun: its deadline had passed {now - self._due_at:.1f} s before")
-        if not self._is_set_aside and now - self._begun_at > (limit := self._in.settings.task_timeout):
+        if now - self._begun_at > (limit := self._in.settings.task_timeout):
             return StoreUnreachable(f"{actor} was not begun: its inputs were not there within TASK_TIMEOUT={limit} s")
         return None
 

@@ -19,7 +19,7 @@ import redis
 from dramatiq import Message, MessageProxy
 from dramatiq.middleware import SkipMessage
 
-from actors.errors import DeviceLost, PermanentError, TaskCancelled, WorkerStopping
+from actors.errors import DeviceLost, PermanentError, WorkerStopping
 from actors.payloads import REQUESTS
 from actors.queueing.broker import ClusterBroker
 from actors.queueing.cancellations import Cancellations
@@ -154,9 +154,7 @@ class TasksInHand:
             ", ".join(task.message.message_id for task in suspects),
         )
         for task in suspects:
-            task.set_aside()
-            cancelled = TaskCancelled(f"{task.message.actor_name} was not begun: it was cancelled")
-            task.cancellation.when_cancelled(partial(self._refuse, task, cancelled))
+            task.set_aside(partial(self._ended.put, task))
         with self._changed:
             self._suspects.add(task for task in suspects if task in self._in_hand)  # some may have expired
             self._begin_next_suspect()
